@@ -1,0 +1,75 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/core/config/fields.h"
+#include "agent/core/labels.h"
+#include "agent/core/matcher.h"
+#include "notifiers/notifier.h"
+
+namespace tocsin {
+
+/// A node of the routing tree as it was written; what is not given is inherited from the parent.
+struct RouteConfig {
+  std::string receiver;
+  std::optional<std::vector<std::string>> group_by;  // ["..."]: all labels
+  bool continue_ = false;
+  Matchers matchers;
+  std::optional<Duration> group_wait;
+  std::optional<Duration> group_interval;
+  std::optional<Duration> repeat_interval;
+  std::vector<RouteConfig> routes;
+  void fields(Fields& f);  // key "continue"; children: [[route.routes]]
+};
+
+/// One channel of a receiver, read: what kind it is and how to make it.
+struct ChannelConfig {
+  std::string id;  // "oncall/pagerduty/0": receiver, type, place among its type
+  const NotifierType* type = nullptr;
+  bool send_resolved = true;
+  NotifierFactory make;
+};
+
+/// Who hears about it: a name and its channels. In TOML: [[receiver]] name = "oncall", [[receiver.email]] …
+struct ReceiverConfig {
+  std::string name;
+  std::vector<ChannelConfig> channels;
+  Position at;
+};
+
+/// The tree with everything inherited and filled in (defaults: group_wait 30s, group_interval 5m, repeat_interval 4h).
+struct Route {
+  std::string key;  // the path of matchers, as Alertmanager prints it: {}/{severity="page"}
+  std::string receiver;
+  std::vector<std::string> group_by;
+  bool group_by_all = false;
+  bool continue_ = false;
+  Matchers matchers;
+  Duration group_wait{};
+  Duration group_interval{};
+  Duration repeat_interval{};
+  std::vector<Route> routes;
+
+  /// The routes an alert takes: depth first, a node only if none of its children matched, on to siblings only after `continue`.
+  std::vector<const Route*> match(const Labels& labels) const;
+  /// The labels by which an alert is grouped here.
+  Labels group_labels(const Labels& labels) const;
+};
+
+/// Routing and receivers, checked against each other. Immutable: a reload makes a new one.
+struct NotifyConfig {
+  Route root;
+  std::map<std::string, ReceiverConfig> receivers;
+  std::string external_url;
+  Duration resolve_timeout = std::chrono::minutes(5);
+};
+
+/// Reads [route] and [[receiver]] of a document; mistakes (unknown receiver, matchers on the root …) go to `fields`' diagnostics. Without a
+/// [route], everything goes to a receiver "default" that logs.
+std::shared_ptr<const NotifyConfig> read_notify_config(Fields& fields);
+
+}  // namespace tocsin

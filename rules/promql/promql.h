@@ -1,0 +1,99 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "agent/core/labels.h"
+#include "agent/core/result.h"
+#include "agent/core/sample.h"
+#include "agent/store/series_store.h"
+
+/// PromQL with the semantics of Prometheus 3.
+namespace tocsin::promql {
+
+/// Where in the text of an expression; counts from 1, column in bytes.
+struct Place {
+  std::uint32_t line = 1;
+  std::uint32_t column = 1;
+};
+
+struct ParseError {
+  Place at;
+  std::string message;
+  /// `line:column: parse error: message`, as Prometheus says it.
+  std::string str() const;
+};
+
+class Expr;  // the AST, in ast.h
+using ExprPtr = std::shared_ptr<const Expr>;
+
+/// Parses and type-checks. Depth and size are limited.
+tl::expected<ExprPtr, ParseError> parse(std::string_view text);
+/// Text that parses to the same tree.
+std::string to_string(const Expr& expr);
+
+enum class ValueType { kScalar, kString, kVector, kMatrix };
+std::string_view to_string(ValueType type);  // "scalar", "string", "vector", "matrix"
+
+struct VectorElement {
+  Labels labels;
+  Sample sample;
+};
+struct MatrixSeries {
+  Labels labels;
+  std::vector<Sample> samples;
+};
+using Vector = std::vector<VectorElement>;
+using Matrix = std::vector<MatrixSeries>;
+struct ScalarValue {
+  Sample sample;
+};
+struct StringValue {
+  TimePoint t;
+  std::string text;
+};
+
+struct QueryResult {
+  std::variant<ScalarValue, StringValue, Vector, Matrix> value;
+  /// Annotations, as Prometheus words them, with ` (line:column)`.
+  std::vector<std::string> warnings;
+  std::vector<std::string> infos;
+  /// What it took, for limits, for `tocsin why` and for metrics.
+  std::uint64_t samples_read = 0;
+  std::uint64_t series_matched = 0;
+  ValueType type() const { return static_cast<ValueType>(value.index()); }
+};
+
+struct QueryOptions {
+  Duration lookback = kDefaultLookback;
+  std::uint64_t samples_max = 50'000'000;  // held at once; more is an error
+  Duration default_subquery_step = std::chrono::minutes(1);
+  bool delayed_name_removal = false;
+  bool experimental_functions = true;
+};
+
+/// A parsed expression made ready to be evaluated again and again: what does not change between evaluations is kept (the
+/// selected series while the store's generation stands). Not thread-safe; belongs to one rule or one request.
+class Query {
+ public:
+  explicit Query(ExprPtr expr, QueryOptions options = {});
+  ~Query();
+  Query(Query&&) noexcept;
+  Query& operator=(Query&&) noexcept;
+
+  const Expr& expr() const;
+  /// The value at one instant. Errors are Prometheus' sentences: `found duplicate series for the match group …`.
+  Result<QueryResult> instant(const SeriesStore& store, TimePoint at);
+  /// The values at start, start+step … <= end; a scalar or a vector expression only. Always a Matrix, sorted by labels.
+  Result<QueryResult> range(const SeriesStore& store, TimePoint start, TimePoint end, Duration step);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tocsin::promql

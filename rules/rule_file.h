@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/core/config/fields.h"
+#include "agent/core/labels.h"
+#include "agent/core/time.h"
+
+namespace tocsin {
+
+/// One rule as it was written: it records a series or raises an alert.
+struct RuleConfig {
+  std::string record;
+  std::string alert;
+  std::string expr;
+  Duration for_{0};
+  Duration keep_firing_for{0};
+  std::map<std::string, std::string> labels;
+  Annotations annotations;
+  Position at;
+  void fields(Fields& f);
+  const std::string& name() const { return alert.empty() ? record : alert; }
+};
+
+/// Rules that are evaluated one after the other at one timestamp.
+struct RuleGroupConfig {
+  std::string name;
+  std::string file;  // where it was read from; with the name it is the group's identity
+  std::optional<Duration> interval;  // default: the agent's evaluation_interval
+  std::uint64_t limit = 0;           // series or alerts per rule; 0: none
+  std::optional<Duration> query_offset;
+  std::map<std::string, std::string> labels;
+  std::vector<RuleConfig> rules;
+  Position at;
+  /// TOML: [[group]] with [[group.rule]]; YAML: groups[] with rules[].
+  void fields(Fields& f);
+};
+
+/// Reads the groups of one document: Prometheus' YAML (`groups:` with `rules:`) or TOML (`[[group]]` with `[[group.rule]]`), by what it
+/// holds. Everything that can be checked is: names, expressions (with the place inside the text), templates, what alerting and
+/// recording rules may have. Mistakes go to `diagnostics`, and groups with mistakes are left out.
+std::vector<RuleGroupConfig> read_rule_groups(const ConfigNode& document, std::string_view file, Diagnostics& diagnostics);
+
+/// The same for files; each entry of `paths` may be a glob (relative ones are taken from `base`). A pattern that matches nothing is fine, a
+/// plain path that does not exist is a mistake.
+std::vector<RuleGroupConfig> load_rule_files(const std::vector<std::string>& paths, const std::string& base,
+                                             Diagnostics& diagnostics);
+
+}  // namespace tocsin

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/core/alert.h"
+#include "agent/store/series_store.h"
+#include "agent/store/state_db.h"
+#include "rules/rule_file.h"
+
+namespace tocsin {
+
+/// What all groups share.
+struct RuleContext {
+  std::map<std::string, std::string> external_labels;
+  std::string external_url;
+  Duration evaluation_interval = std::chrono::seconds(15);
+  Duration resend_delay = std::chrono::minutes(1);
+  std::uint64_t samples_max = 50'000'000;
+};
+
+enum class RuleHealth { kUnknown, kOk, kError };
+enum class AlertState { kInactive, kPending, kFiring };
+std::string_view to_string(RuleHealth health);  // unknown, ok, err
+std::string_view to_string(AlertState state);   // inactive, pending, firing
+
+/// One alert of a rule, for the page and the API.
+struct ActiveAlert {
+  Labels labels;
+  Annotations annotations;
+  AlertState state = AlertState::kInactive;
+  TimePoint active_at;
+  std::optional<TimePoint> fired_at;
+  std::optional<TimePoint> keep_firing_since;
+  double value = 0;
+};
+
+/// How one rule stands, for the page and the API.
+struct RuleStatus {
+  RuleConfig config;
+  RuleHealth health = RuleHealth::kUnknown;
+  std::string last_error;
+  TimePoint last_evaluation;
+  double evaluation_seconds = 0;
+  AlertState state = AlertState::kInactive;  // the worst of its alerts
+  std::vector<ActiveAlert> alerts;
+};
+
+/// What one evaluation of a group led to.
+struct GroupEvaluation {
+  /// What the alert manager must hear: firing alerts that are due to be sent, and resolved ones.
+  std::vector<Alert> alerts;
+  /// The rows of alert_state that changed.
+  StateChange changes;
+  std::uint64_t failures = 0;
+  std::uint64_t samples = 0;
+};
+
+/// A group of rules and the alerts they have raised: a plain function of (now, store) with memory. Writes recorded series,
+/// ALERTS and ALERTS_FOR_STATE into the store. No clock, no I/O. Semantics: Prometheus rules/ (see reference).
+class RuleGroup {
+ public:
+  /// `config` comes from read_rule_groups, so it parses.
+  RuleGroup(RuleGroupConfig config, std::shared_ptr<const RuleContext> context);
+  ~RuleGroup();
+  RuleGroup(RuleGroup&&) noexcept;
+  RuleGroup& operator=(RuleGroup&&) noexcept;
+
+  const RuleGroupConfig& config() const;
+  /// "file;name"
+  std::string key() const;
+  Duration interval() const;
+
+  /// Evaluates every rule at `now`. Call at slots (next_slot), in ascending order.
+  GroupEvaluation evaluate(TimePoint now, SeriesStore& store);
+  /// The first evaluation slot after `after`: slots are `interval` apart, shifted by a hash of the key, so that groups spread.
+  TimePoint next_slot(TimePoint after) const;
+
+  /// Takes back what alert_state said before the restart; rows of other groups are ignored. Before the first evaluate().
+  void restore(const std::vector<AlertStateRow>& rows, TimePoint now);
+  /// After a reload: takes over the alerts, and what else lives, of rules with the same name and labels. What `old` raised and no
+  /// rule here goes on with is resolved: those alerts are returned, and their rows dropped.
+  GroupEvaluation adopt(RuleGroup&& old, TimePoint now);
+  /// The group is gone after a reload: resolves all it raised and marks its series stale.
+  GroupEvaluation retire(TimePoint now, SeriesStore& store);
+
+  std::vector<RuleStatus> status() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tocsin
