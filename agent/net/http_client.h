@@ -42,7 +42,7 @@ struct HttpRequest {
 
 /// Seconds from the start of the request; 0 when not reached.
 struct HttpTimings {
-  double resolve = 0;     // curl's own; 0 with a pinned address
+  double resolve = 0;     // 0 with a pinned or literal address
   double connect = 0;     // TCP connected
   double tls = 0;         // handshake done; 0 for plain
   double request = 0;     // about to send
@@ -72,7 +72,7 @@ struct HttpResponse {
   std::string error;  // for a person; empty when failure is kNone
   /// True when the whole request had been handed to the kernel: a failure after that is an unknown outcome.
   bool request_sent = false;
-  int status = 0;  // also set when the body failed
+  int status = 0;            // also set when the body failed
   std::string http_version;  // "1.1", "2"
   HttpHeaders headers;
   std::string body;
@@ -101,8 +101,17 @@ struct SmtpRequest {
   std::string message;  // RFC 5322, CRLF lines; dot-stuffing is done here
 };
 
+/// A recipient the server would not take while it took others.
+struct RefusedRecipient {
+  std::string address;
+  int code = 0;  // 450: later perhaps; 550: never
+  std::string text;
+};
+
 struct SmtpResponse {
+  /// The server took the message for every recipient that is not in `refused`.
   bool ok = false;
+  std::vector<RefusedRecipient> refused;
   HttpFailure failure = HttpFailure::kNone;
   /// The server's last code: 250, 421, 450, 535, 550 …; 0 when it never answered.
   int code = 0;
@@ -111,17 +120,19 @@ struct SmtpResponse {
   bool unknown_outcome = false;
 };
 
-/// HTTP(S) and SMTP by libcurl's multi interface on an io_context: sockets and timers are Asio's, nothing polls, easy handles
-/// are pooled, and the CA store is parsed once. One executor, one thread.
+/// HTTP(S) and SMTP by libcurl's multi interface on an io_context: sockets and timers are Asio's, nothing polls, easy
+/// handles are pooled, and the CA store is parsed once. One executor, one thread.
 ///
 /// Redirects are not followed: the caller decides (a probe measures each hop; a webhook follows none).
 class HttpClient {
  public:
+  /// Names are looked up by c-ares; a name with several addresses is tried as curl does (RFC 8305).
   explicit HttpClient(boost::asio::any_io_executor executor);
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;
 
-  /// One exchange. Ends at `deadline` with kTimeout, and at once when cancelled (throws operation_aborted). Never throws else.
+  /// One exchange. Ends at `deadline` with kTimeout, and at once when cancelled (throws operation_aborted). Never
+  /// throws else.
   boost::asio::awaitable<HttpResponse> fetch(HttpRequest request, Deadline deadline);
   boost::asio::awaitable<SmtpResponse> send_mail(SmtpRequest request, Deadline deadline);
 

@@ -28,8 +28,8 @@ struct HttpServerConfig {
 
 struct ServerRequest {
   std::string method;
-  std::string target;  // as sent
-  std::string path;    // decoded, without the query
+  std::string target;                                      // as sent
+  std::string path;                                        // decoded, without the query
   std::vector<std::pair<std::string, std::string>> query;  // decoded, in order
   HttpHeaders headers;
   std::string body;
@@ -56,8 +56,8 @@ struct ServerResponse {
 using HttpHandler = std::function<boost::asio::awaitable<ServerResponse>(ServerRequest)>;
 
 /// A small HTTP/1.1 server on Beast. GET handlers also answer HEAD; bodies over 1 KiB are gzipped when the client takes
-/// that; form bodies of POST are added to the query. Too large a body: 413; headers: 431; too many connections: 503 and closed; unknown path: 404;
-/// a handler that throws: 500 and a log line.
+/// that; form bodies of POST are added to the query. Too large a body: 413; headers: 431; too many connections: 503 and
+/// closed; unknown path: 404; a handler that throws: 500 and a log line.
 class HttpServer {
  public:
   HttpServer(boost::asio::any_io_executor executor, HttpServerConfig config);

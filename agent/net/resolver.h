@@ -34,17 +34,22 @@ struct Resolved {
   std::uint32_t hash() const;
 };
 
-/// Names to one address, by c-ares on the io_context: /etc/hosts, then the servers of resolv.conf. No cache, because a probe
-/// measures. One executor, one thread.
+/// Names to one address, by c-ares on the io_context: /etc/hosts, then the servers of resolv.conf. No cache, because a
+/// probe measures. One executor, one thread.
 class Resolver {
  public:
   explicit Resolver(boost::asio::any_io_executor executor);
   ~Resolver();
   Resolver(const Resolver&) = delete;
 
-  /// The first address of the preferred family, else (fallback) of the other. A literal address is returned as it is when the
-  /// preference allows it. Cancellable. Errors: no such name, no address of the family, server failure, deadline.
+  /// The first address of the preferred family, else (fallback) of the other. A literal address is returned as it is
+  /// when the preference allows it. Cancellable. Errors: no such name, no address of the family, server failure,
+  /// deadline.
   boost::asio::awaitable<Result<Resolved>> resolve(std::string host, IpPreference preference, Deadline deadline);
+  /// Every address of the name, best first (RFC 6724). `family` is AF_INET, AF_INET6 or AF_UNSPEC. Not empty unless an
+  /// error.
+  boost::asio::awaitable<Result<std::vector<boost::asio::ip::address>>> resolve_all(std::string host, int family,
+                                                                                    Deadline deadline);
 
  private:
   struct Impl;

@@ -22,8 +22,8 @@ struct StreamResult {
   bool ok() const { return failure == StreamFailure::kNone; }
 };
 
-/// A TCP connection that may become TLS (at once or by STARTTLS). One thread. Every operation ends by its deadline and heeds
-/// cancellation; what the peer sends is buffered up to a limit.
+/// A TCP connection that may become TLS (at once or by STARTTLS). One thread. Every operation ends by its deadline and
+/// heeds cancellation; what the peer sends is buffered up to a limit.
 class Stream {
  public:
   explicit Stream(boost::asio::any_io_executor executor);
@@ -35,10 +35,11 @@ class Stream {
                                                Deadline deadline);
   /// Handshake as a client. tls_info() is there afterwards, also when the certificate was refused (kCertificate).
   /// `context` from make_tls_context; `server_name` for SNI and the check of the name.
-  boost::asio::awaitable<StreamResult> start_tls(std::shared_ptr<SSL_CTX> context, std::string server_name,
-                                                 bool verify, Deadline deadline);
+  boost::asio::awaitable<StreamResult> start_tls(std::shared_ptr<SSL_CTX> context, std::string server_name, bool verify,
+                                                 Deadline deadline);
   boost::asio::awaitable<StreamResult> write(std::string bytes, Deadline deadline);
-  /// Up to and without the next "\n" (and a "\r" before it), at most `bytes_max`.
+  /// Up to and without the next "\n" (and a "\r" before it), at most `bytes_max`. What the peer sent after its last
+  /// "\n" before it closed is a line, too.
   boost::asio::awaitable<StreamResult> read_line(std::string& line, std::size_t bytes_max, Deadline deadline);
   /// Exactly `count` bytes.
   boost::asio::awaitable<StreamResult> read_exactly(std::string& bytes, std::size_t count, Deadline deadline);

@@ -10,7 +10,7 @@
 namespace tocsin {
 
 struct Command {
-  std::vector<std::string> argv;  // argv[0] is looked up in PATH
+  std::vector<std::string> argv;                   // argv[0] is looked up in PATH
   std::map<std::string, std::string> environment;  // added to a minimal one (PATH, LANG, HOME)
   std::string directory;
   std::string input;
@@ -29,7 +29,8 @@ struct CommandResult {
 };
 
 /// Runs a program in a process group of its own and waits for its end without blocking a thread. At `deadline`, or when
-/// cancelled, the whole group gets SIGTERM, a second later SIGKILL; pipes kept open by a grandchild do not hold it up. No zombies.
+/// cancelled, the whole group gets SIGTERM, a second later SIGKILL; pipes kept open by a grandchild do not hold it up.
+/// No zombies.
 boost::asio::awaitable<CommandResult> run_command(Command command, Deadline deadline);
 
 }  // namespace tocsin

@@ -12,6 +12,7 @@
 
 using SSL_CTX = struct ssl_ctx_st;
 using SSL = struct ssl_st;
+using X509 = struct x509_st;
 
 namespace tocsin {
 
@@ -49,6 +50,8 @@ struct CertificateInfo {
   TimePoint not_after;
 };
 
+CertificateInfo describe_certificate(const X509* certificate);
+
 /// What a handshake showed, also when the certificate was refused.
 struct TlsInfo {
   std::string version;  // "TLS 1.3"
@@ -64,7 +67,8 @@ struct TlsInfo {
   std::optional<TimePoint> earliest_expiry() const;
 };
 
-/// A client's SSL_CTX for a config, with the system's trust store when no CA is named. Costly: make it once and keep it.
+/// A client's SSL_CTX for a config, with the system's trust store when no CA is named. Costly: make it once and keep
+/// it.
 Result<std::shared_ptr<SSL_CTX>> make_tls_context(const TlsConfig& config);
 /// Reads what the handshake on `ssl` showed.
 TlsInfo tls_info(const SSL* ssl);
