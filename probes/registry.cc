@@ -5,7 +5,7 @@
 namespace tocsin {
 
 std::span<const ProbeType> probe_types() {
-  static const std::vector<ProbeType> types = {};
+  static const std::vector<ProbeType> types = {kHostProbe};
   return types;
 }
 
