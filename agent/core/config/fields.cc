@@ -111,17 +111,20 @@ bool Codec<double>::read(const ConfigNode& node, double& value, Diagnostics& dia
 }
 ConfigNode Codec<double>::write(const double& value) { return {value, {}}; }
 
+// In YAML an unquoted 5 or true is text where text is wanted, and null is the empty text (yaml.v3, which Prometheus uses).
 bool Codec<std::string>::read(const ConfigNode& node, std::string& value, Diagnostics& diagnostics) {
-  const std::string* s = node.as_string();
-  if (s == nullptr) return wrong_kind(node, "string", diagnostics);
+  const std::string* s = node.as_string() != nullptr ? node.as_string() : &node.plain;
+  if (s->empty() && node.as_string() == nullptr && !node.is_null()) return wrong_kind(node, "string", diagnostics);
   value = *s;
   return true;
 }
 ConfigNode Codec<std::string>::write(const std::string& value) { return {value, {}}; }
 
 bool Codec<Duration>::read(const ConfigNode& node, Duration& value, Diagnostics& diagnostics) {
-  const std::string* s = node.as_string();
-  if (s == nullptr) return wrong_kind(node, "duration in quotes (like \"1m30s\")", diagnostics);
+  const std::string* s = node.as_string() != nullptr ? node.as_string() : &node.plain;
+  if (s->empty() && node.as_string() == nullptr) {
+    return wrong_kind(node, "duration in quotes (like \"1m30s\")", diagnostics);
+  }
   const Result<Duration> parsed = parse_duration(*s);
   if (!parsed) {
     diagnostics.add(node.at, parsed.error().message + ".");

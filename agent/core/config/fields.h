@@ -365,6 +365,7 @@ Field<T> Fields::operator()(std::string_view name, T& value, std::string_view do
     return {nullptr, nullptr, {}, &value, nullptr};
   }
   const ConfigNode* node = node_ == nullptr ? nullptr : node_->find(name);
+  if (node != nullptr && node->is_null()) node = nullptr;  // YAML: a key without a value is not given
   Field<T> field{nullptr, node, node_ == nullptr ? Position{} : node_->at, &value, diagnostics_};
   field.name_ = name;
   if (node != nullptr) field.good_ = Codec<T>::read(*node, value, *diagnostics_);

@@ -34,6 +34,7 @@ class Converter {
     }
     if (node.IsScalar()) {
       out.value = scalar(node);
+      if (out.as_string() == nullptr && !out.is_null()) out.plain = node.Scalar();
     } else if (node.IsSequence()) {
       ConfigNode::List list;
       for (const YAML::Node& item : node) list.push_back(convert(item, depth + 1));
