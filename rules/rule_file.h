@@ -14,7 +14,7 @@ namespace tocsin {
 
 /// One rule as it was written: it records a series or raises an alert.
 struct RuleConfig {
-  std::string record;
+  std::string record;  // the name of the series; exactly one of record and alert is given
   std::string alert;
   std::string expr;
   Duration for_{0};
@@ -29,7 +29,7 @@ struct RuleConfig {
 /// Rules that are evaluated one after the other at one timestamp.
 struct RuleGroupConfig {
   std::string name;
-  std::string file;  // where it was read from; with the name it is the group's identity
+  std::string file;                  // where it was read from; with the name it is the group's identity
   std::optional<Duration> interval;  // default: the agent's evaluation_interval
   std::uint64_t limit = 0;           // series or alerts per rule; 0: none
   std::optional<Duration> query_offset;
@@ -40,13 +40,20 @@ struct RuleGroupConfig {
   void fields(Fields& f);
 };
 
-/// Reads the groups of one document: Prometheus' YAML (`groups:` with `rules:`) or TOML (`[[group]]` with `[[group.rule]]`), by what it
-/// holds. Everything that can be checked is: names, expressions (with the place inside the text), templates, what alerting and
-/// recording rules may have. Mistakes go to `diagnostics`, and groups with mistakes are left out.
-std::vector<RuleGroupConfig> read_rule_groups(const ConfigNode& document, std::string_view file, Diagnostics& diagnostics);
+/// Reads the groups of one document: Prometheus' YAML (`groups:` with `rules:`) or TOML (`[[group]]` with
+/// `[[group.rule]]`), by what it holds. Everything that can be checked is: names, expressions, templates, what alerting
+/// and recording rules may have; the verdict is promtool's. Mistakes go to `diagnostics`, and groups with mistakes are
+/// left out. With `source`, the text the document was parsed from, a mistake inside an expression is told at its own
+/// place instead of where the expression begins.
+std::vector<RuleGroupConfig> read_rule_groups(const ConfigNode& document, std::string_view file,
+                                              Diagnostics& diagnostics, std::string_view source = {});
 
-/// The same for files; each entry of `paths` may be a glob (relative ones are taken from `base`). A pattern that matches nothing is fine, a
-/// plain path that does not exist is a mistake.
+/// Parses the text of a file (YAML when it is named .yml or .yaml, else TOML) and reads its groups.
+std::vector<RuleGroupConfig> parse_rule_file(std::string_view text, std::string_view file, Diagnostics& diagnostics);
+
+/// The same for files; each entry of `paths` may be a glob (relative ones are taken from `base`). A pattern that
+/// matches nothing is fine, a plain path that does not exist is a mistake. A file that several entries name is read
+/// once.
 std::vector<RuleGroupConfig> load_rule_files(const std::vector<std::string>& paths, const std::string& base,
                                              Diagnostics& diagnostics);
 

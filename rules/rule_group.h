@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,7 +20,14 @@ struct RuleContext {
   std::string external_url;
   Duration evaluation_interval = std::chrono::seconds(15);
   Duration resend_delay = std::chrono::minutes(1);
+  Duration query_offset{0};  // of groups that do not say their own
+  Duration lookback = kDefaultLookback;
   std::uint64_t samples_max = 50'000'000;
+  /// How long after a restart an alert that the expression does not give stays as it was, unless its data is seen to be
+  /// back before.
+  Duration restore_hold = kDefaultLookback;
+  /// Seconds of a clock that never jumps, for what evaluations take. Without it, they take 0.
+  std::function<double()> stopwatch;
 };
 
 enum class RuleHealth { kUnknown, kOk, kError };
@@ -45,6 +53,8 @@ struct RuleStatus {
   std::string last_error;
   TimePoint last_evaluation;
   double evaluation_seconds = 0;
+  std::uint64_t series_matched = 0;          // by the selectors of the last evaluation
+  std::uint64_t samples = 0;                 // that it gave
   AlertState state = AlertState::kInactive;  // the worst of its alerts
   std::vector<ActiveAlert> alerts;
 };
@@ -59,8 +69,19 @@ struct GroupEvaluation {
   std::uint64_t samples = 0;
 };
 
-/// A group of rules and the alerts they have raised: a plain function of (now, store) with memory. Writes recorded series,
-/// ALERTS and ALERTS_FOR_STATE into the store. No clock, no I/O. Semantics: Prometheus rules/ (see reference).
+/// What a group counts, under the names of Prometheus' metrics without `prometheus_rule_`. Goes on across a reload.
+struct RuleGroupStats {
+  std::uint64_t group_iterations_total = 0;  // missed ones too
+  std::uint64_t group_iterations_missed_total = 0;
+  std::uint64_t evaluations_total = 0;  // of rules
+  std::uint64_t evaluation_failures_total = 0;
+  TimePoint group_last_evaluation;
+  double group_last_duration_seconds = 0;
+  std::uint64_t group_last_evaluation_samples = 0;
+};
+
+/// A group of rules and the alerts they have raised: a plain function of (now, store) with memory. Writes recorded
+/// series, ALERTS and ALERTS_FOR_STATE into the store. No clock, no I/O. Semantics: Prometheus rules/ (see reference).
 class RuleGroup {
  public:
   /// `config` comes from read_rule_groups, so it parses.
@@ -74,20 +95,26 @@ class RuleGroup {
   std::string key() const;
   Duration interval() const;
 
-  /// Evaluates every rule at `now`. Call at slots (next_slot), in ascending order.
+  /// Evaluates every rule at `now`. Call at slots (next_slot), in ascending order; slots left out are counted as
+  /// missed. A rule that fails writes nothing and ends nothing; its alerts stay as they are and are not sent.
   GroupEvaluation evaluate(TimePoint now, SeriesStore& store);
-  /// The first evaluation slot after `after`: slots are `interval` apart, shifted by a hash of the key, so that groups spread.
+  /// The first evaluation slot after `after`: slots are `interval` apart, shifted by a hash of the group's file and
+  /// name, so that groups spread. The hash is Labels::hash() (FNV-1a 64) of {file, name}, modulo the interval in
+  /// milliseconds.
   TimePoint next_slot(TimePoint after) const;
 
-  /// Takes back what alert_state said before the restart; rows of other groups are ignored. Before the first evaluate().
-  void restore(const std::vector<AlertStateRow>& rows, TimePoint now);
-  /// After a reload: takes over the alerts, and what else lives, of rules with the same name and labels. What `old` raised and no
-  /// rule here goes on with is resolved: those alerts are returned, and their rows dropped.
+  /// Takes back what alert_state said before the restart; rows of other groups are ignored, those of rules that are
+  /// gone are dropped. Before the first evaluate(). What was pending goes on counting (the time away counts), what was
+  /// firing is firing. Gives the firing alerts again, with a new end, so that nobody takes the time away for their end.
+  GroupEvaluation restore(const std::vector<AlertStateRow>& rows, TimePoint now);
+  /// After a reload: takes over the alerts, and what else lives, of rules with the same name and labels. What `old`
+  /// raised and no rule here goes on with is resolved: those alerts are returned, and their rows dropped.
   GroupEvaluation adopt(RuleGroup&& old, TimePoint now);
   /// The group is gone after a reload: resolves all it raised and marks its series stale.
   GroupEvaluation retire(TimePoint now, SeriesStore& store);
 
   std::vector<RuleStatus> status() const;
+  RuleGroupStats stats() const;
 
  private:
   struct Impl;

@@ -1,0 +1,28 @@
+#include "rules/rule_query.h"
+
+#include "rules/rule_group.h"
+
+namespace tocsin {
+
+Result<RuleResult> rule_result(promql::Query& query, const SeriesStore& store, TimePoint at) {
+  Result<promql::QueryResult> result = query.instant(store, at);
+  if (!result) return tl::make_unexpected(std::move(result.error()));
+  RuleResult out{{}, result->series_matched, result->samples_read};
+  if (auto* vector = std::get_if<promql::Vector>(&result->value)) {
+    out.vector = std::move(*vector);
+  } else if (const auto* scalar = std::get_if<promql::ScalarValue>(&result->value)) {
+    out.vector.push_back({Labels(), scalar->sample});
+  } else {
+    return fail("rule result is not a vector or scalar");
+  }
+  return out;
+}
+
+promql::QueryOptions query_options(const RuleContext& context) {
+  promql::QueryOptions options;
+  options.lookback = context.lookback;
+  options.samples_max = context.samples_max;
+  return options;
+}
+
+}  // namespace tocsin
