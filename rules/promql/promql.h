@@ -76,8 +76,8 @@ struct QueryOptions {
   bool experimental_functions = true;
 };
 
-/// A parsed expression made ready to be evaluated again and again: what does not change between evaluations is kept (the
-/// selected series while the store's generation stands). Not thread-safe; belongs to one rule or one request.
+/// A parsed expression made ready to be evaluated again and again: what does not change between evaluations is kept
+/// (the selected series while the store's generation stands). Not thread-safe; belongs to one rule or one request.
 class Query {
  public:
   explicit Query(ExprPtr expr, QueryOptions options = {});

@@ -1,0 +1,166 @@
+// Prints a tree as text that parses to the same tree: what Prometheus prints, character by character.
+
+#include <charconv>
+#include <cmath>
+
+#include "rules/promql/ast.h"
+#include "rules/promql/functions.h"
+
+namespace tocsin::promql {
+namespace {
+
+/// Go's strconv.FormatFloat(v, 'f', -1, 64): the shortest digits, never an exponent.
+std::string number(double v) {
+  if (std::isnan(v)) return "NaN";
+  if (std::isinf(v)) return v > 0 ? "+Inf" : "-Inf";
+  std::array<char, 512> buffer;
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), v, std::chars_format::fixed).ptr;
+  return {buffer.data(), end};
+}
+
+std::string seconds(double v, bool as_duration) {
+  return as_duration ? format_duration(duration_from_seconds(v)) : number(v);
+}
+
+std::string labels(const std::vector<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) {
+    if (!out.empty()) out += ", ";
+    out += is_valid_legacy_label_name(name) ? name : quoted(name);
+  }
+  return out;
+}
+
+std::string print(const DurationValue& value) {
+  return value.expr ? to_string(*value.expr) : format_duration(value.fixed);
+}
+
+std::string print_at(const TimeModifiers& time) {
+  switch (time.anchor) {
+    case AtAnchor::kNone:
+      return "";
+    case AtAnchor::kTime:
+      return fmt::format(" @ {:.3f}", to_seconds(time.at));
+    case AtAnchor::kStart:
+      return " @ start()";
+    case AtAnchor::kEnd:
+      return " @ end()";
+  }
+  return "";
+}
+std::string print_offset(const TimeModifiers& time) {
+  return time.offset.is_set() ? " offset " + print(time.offset) : "";
+}
+std::string_view print(Smoothing smoothing) {
+  return smoothing == Smoothing::kAnchored ? " anchored" : smoothing == Smoothing::kSmoothed ? " smoothed" : "";
+}
+
+std::string print_matchers(const VectorSelector& node) {
+  std::vector<std::string> texts;
+  for (const Matcher& m : node.matchers) {
+    if (m.name() == kMetricName && m.op() == MatchOp::kEqual && m.value() == node.name && !m.value().empty()) continue;
+    texts.push_back(m.str());
+  }
+  std::ranges::sort(texts);
+  return node.name + (texts.empty() ? "" : fmt::format("{{{}}}", fmt::join(texts, ",")));
+}
+
+std::string print_matching(const VectorMatching& how) {
+  std::string out;
+  const bool grouped =
+      how.cardinality == MatchCardinality::kManyToOne || how.cardinality == MatchCardinality::kOneToMany;
+  if (!how.labels.empty() || how.on || grouped) {
+    out += fmt::format(" {} ({})", how.on ? "on" : "ignoring", labels(how.labels));
+  }
+  if (grouped) {
+    const bool left = how.cardinality == MatchCardinality::kManyToOne;
+    out += fmt::format(" group_{} ({})", left ? "left" : "right", labels(how.include));
+  }
+  const auto& l = how.fill_left;
+  const auto& r = how.fill_right;
+  const auto same = [](double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); };
+  if (l && r && same(*l, *r)) return out + fmt::format(" fill ({})", number(*l));
+  if (l) out += fmt::format(" fill_left ({})", number(*l));
+  if (r) out += fmt::format(" fill_right ({})", number(*r));
+  return out;
+}
+
+struct Printer {
+  std::string operator()(const NumberLiteral& n) const { return seconds(n.value, n.written_as_duration); }
+  std::string operator()(const StringLiteral& n) const { return quoted(n.text); }
+  std::string operator()(const Paren& n) const { return fmt::format("({})", to_string(*n.inner)); }
+  std::string operator()(const Unary& n) const { return (n.negate ? "-" : "+") + to_string(*n.inner); }
+  std::string operator()(const Binary& n) const {
+    return fmt::format("{} {}{}{} {}", to_string(*n.lhs), to_string(n.op), n.return_bool ? " bool" : "",
+                       n.matching ? print_matching(*n.matching) : "", to_string(*n.rhs));
+  }
+  std::string operator()(const Aggregate& n) const {
+    std::string out(to_string(n.op));
+    if (n.without || !n.grouping.empty()) {
+      out += fmt::format(" {} ({}) ", n.without ? "without" : "by", labels(n.grouping));
+    }
+    return fmt::format("{}({}{})", out, n.parameter ? to_string(*n.parameter) + ", " : "", to_string(*n.inner));
+  }
+  std::string operator()(const Call& n) const {
+    std::vector<std::string> args;
+    for (const ExprPtr& arg : n.args) args.push_back(to_string(*arg));
+    return fmt::format("{}({})", n.function->name, fmt::join(args, ", "));
+  }
+  std::string operator()(const VectorSelector& n) const {
+    return fmt::format("{}{}{}{}", print_matchers(n), print_at(n.time), print(n.smoothing), print_offset(n.time));
+  }
+  std::string operator()(const MatrixSelector& n) const {
+    return fmt::format("{}[{}]{}{}{}", print_matchers(n.selector), print(n.range), print(n.selector.smoothing),
+                       print_at(n.selector.time), print_offset(n.selector.time));
+  }
+  std::string operator()(const Subquery& n) const {
+    return fmt::format("{}[{}:{}]{}{}", to_string(*n.inner), print(n.range), n.step.is_set() ? print(n.step) : "",
+                       print_at(n.time), print_offset(n.time));
+  }
+};
+
+std::string print_bare(const DurationExpr& e) {
+  using enum DurationExpr::Op;
+  const auto infix = [&](std::string_view op) {
+    return fmt::format("{} {} {}", to_string(*e.lhs), op, to_string(*e.rhs));
+  };
+  switch (e.op) {
+    case kLiteral:
+      return seconds(e.seconds, e.written_as_duration);
+    case kStep:
+      return "step()";
+    case kRange:
+      return "range()";
+    case kMin:
+      return fmt::format("min_of({}, {})", to_string(*e.lhs), to_string(*e.rhs));
+    case kMax:
+      return fmt::format("max_of({}, {})", to_string(*e.lhs), to_string(*e.rhs));
+    case kNegate:
+      return "-" + to_string(*e.rhs);
+    case kAdd:
+      return infix("+");
+    case kSub:
+      return infix("-");
+    case kMul:
+      return infix("*");
+    case kDiv:
+      return infix("/");
+    case kMod:
+      return infix("%");
+    case kPow:
+      return infix("^");
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string to_string(const DurationExpr& e) {
+  return e.parenthesised ? fmt::format("({})", print_bare(e)) : print_bare(e);
+}
+
+std::string to_string(const Expr& expr) {
+  return std::visit(Printer{}, expr.node);
+}
+
+}  // namespace tocsin::promql
