@@ -127,7 +127,8 @@ class StateDb {
  public:
   /// Opens or makes `path` (":memory:" for tests), brings an older schema up to date. `post` hands a finished callback back to the
   /// thread that owns the boxes (`asio::post` in the program, a plain call in tests). Errors: cannot be opened, made by a newer
-  /// version. A corrupt file is set aside as `path.corrupt-<time>` with a log line, and a new one begun.
+  /// version. A damaged file is set aside as `path.corrupt-<n>` with a log line, and a new one
+  /// begun.
   static Result<std::unique_ptr<StateDb>> open(const std::string& path, std::function<void(std::function<void()>)> post);
   /// Commits what waits, then ends the thread.
   ~StateDb();
@@ -147,12 +148,14 @@ class StateDb {
   /// The newest finished or waiting outbox rows, for the page and the API; `done` is posted.
   void recent_outbox(std::size_t limit, std::function<void(Result<std::vector<OutboxRow>>)> done);
 
+  /// Makes the disk as full as a test wants it: the file may have so many pages at most.
+  void limit_pages_for_test(std::int64_t pages);
+
   struct Stats {
     std::uint64_t transactions_total = 0;
     std::uint64_t changes_total = 0;
     std::uint64_t errors_total = 0;
     std::size_t queued = 0;
-    double last_commit_seconds = 0;
   };
   Stats stats() const;
 

@@ -1,0 +1,244 @@
+// One thread owns the connection. Whoever has a change puts it into a queue; the thread takes all that waits, writes it as one
+// transaction and posts the answers. When the transaction as a whole fails, its changes are tried one by one, so that one that
+// cannot be written takes no other down with it; on a full disk each of them is told so, and nothing half done stays.
+
+#include "agent/store/state_db.h"
+
+#include <condition_variable>
+#include <deque>
+#include <filesystem>
+#include <mutex>
+#include <span>
+#include <thread>
+
+#include "agent/core/log.h"
+#include "agent/store/state_schema.h"
+
+namespace tocsin {
+namespace {
+
+constexpr std::size_t kBatchMax = 1000;
+
+template <class T>
+void move_to_end(std::vector<T>& into, std::vector<T>& from) {
+  into.insert(into.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+}
+
+Result<sqlite::Database> open_file(const std::string& path, bool& corrupt) {
+  Result<sqlite::Database> db = sqlite::Database::open(path);
+  if (!db) return db;
+  Result<void> ready =
+      db->run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;");
+  if (ready) ready = state_schema::migrate(*db);
+  corrupt = !ready && db->corrupt();
+  if (!ready) return fail_in(path, ready.error());
+  return db;
+}
+
+/// Moves a file that cannot be read out of the way, with the files that SQLite keeps beside it.
+std::string set_aside(const std::string& path) {
+  std::string aside;
+  for (int i = 1;; ++i) {
+    aside = fmt::format("{}.corrupt-{}", path, i);
+    if (!std::filesystem::exists(aside)) break;
+  }
+  std::error_code ignored;
+  std::filesystem::rename(path, aside, ignored);
+  for (const char* suffix : {"-wal", "-shm"}) std::filesystem::rename(path + suffix, aside + suffix, ignored);
+  return aside;
+}
+
+}  // namespace
+
+bool StateChange::empty() const {
+  return put_alert_states.empty() && drop_alert_states.empty() && put_alerts.empty() && drop_alerts.empty() &&
+         put_incidents.empty() && put_notification_log.empty() && put_outbox.empty() && put_heartbeats.empty() &&
+         audit.empty();
+}
+
+void StateChange::append(StateChange&& other) {
+  move_to_end(put_alert_states, other.put_alert_states);
+  move_to_end(drop_alert_states, other.drop_alert_states);
+  move_to_end(put_alerts, other.put_alerts);
+  move_to_end(drop_alerts, other.drop_alerts);
+  move_to_end(put_incidents, other.put_incidents);
+  move_to_end(put_notification_log, other.put_notification_log);
+  move_to_end(put_outbox, other.put_outbox);
+  move_to_end(put_heartbeats, other.put_heartbeats);
+  move_to_end(audit, other.audit);
+}
+
+struct StateDb::Impl {
+  /// One thing to do on the disk thread: returns what to post.
+  struct Job {
+    std::optional<StateChange> change;  // part of the next transaction
+    Done done;
+    std::function<std::function<void()>(sqlite::Database&)> other;  // anything else, between transactions
+  };
+
+  Impl(sqlite::Database opened, std::function<void(std::function<void()>)> post_back)
+      : db(std::move(opened)), post(std::move(post_back)) {}
+
+  void push(Job job) {
+    {
+      const std::lock_guard lock(mutex);
+      jobs.push_back(std::move(job));
+      stats.queued = jobs.size();
+    }
+    wake.notify_one();
+  }
+
+  void run();
+  void commit(std::vector<Job>& batch);
+  Result<void> transaction(std::span<Job> batch);
+
+  sqlite::Database db;
+  std::function<void(std::function<void()>)> post;
+  StateSnapshot loaded;
+
+  std::mutex mutex;
+  std::condition_variable wake;
+  std::condition_variable idle;
+  std::deque<Job> jobs;
+  bool busy = false;
+  bool stop = false;
+  Stats stats;
+  std::thread thread;
+};
+
+Result<void> StateDb::Impl::transaction(std::span<Job> batch) {
+  Result<void> good = db.run("BEGIN IMMEDIATE");
+  if (!good) return good;
+  for (Job& job : batch) {
+    if (good) good = state_schema::write(db, *job.change);
+  }
+  if (good) good = db.run("COMMIT");
+  if (!good) (void)db.run("ROLLBACK");  // SQLite may have rolled back by itself
+  return good;
+}
+
+void StateDb::Impl::commit(std::vector<Job>& batch) {
+  if (batch.empty()) return;
+  std::vector<Result<void>> outcomes(batch.size());
+  const Result<void> all = transaction(batch);
+  std::uint64_t errors = 0;
+  if (!all && batch.size() == 1) {
+    outcomes[0] = all;
+    errors = 1;
+  } else if (!all) {
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      outcomes[i] = transaction(std::span(batch).subspan(i, 1));
+      errors += outcomes[i] ? 0 : 1;
+    }
+  }
+  {
+    const std::lock_guard lock(mutex);
+    ++stats.transactions_total;
+    stats.changes_total += batch.size();
+    stats.errors_total += errors;
+  }
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (batch[i].done) post([done = std::move(batch[i].done), outcome = std::move(outcomes[i])] { done(outcome); });
+  }
+  batch.clear();
+}
+
+void StateDb::Impl::run() {
+  pthread_setname_np(pthread_self(), "state-db");
+  std::unique_lock lock(mutex);
+  for (;;) {
+    wake.wait(lock, [this] { return stop || !jobs.empty(); });
+    if (jobs.empty()) return;
+    std::deque<Job> taken;
+    taken.swap(jobs);
+    stats.queued = 0;
+    busy = true;
+    lock.unlock();
+    std::vector<Job> batch;
+    for (Job& job : taken) {
+      if (job.change) {
+        batch.push_back(std::move(job));
+        if (batch.size() == kBatchMax) commit(batch);
+        continue;
+      }
+      commit(batch);
+      post(job.other(db));
+    }
+    commit(batch);
+    lock.lock();
+    busy = false;
+    if (jobs.empty()) idle.notify_all();
+  }
+}
+
+Result<std::unique_ptr<StateDb>> StateDb::open(const std::string& path,
+                                               std::function<void(std::function<void()>)> post) {
+  bool corrupt = false;
+  Result<sqlite::Database> db = open_file(path, corrupt);
+  Result<StateSnapshot> loaded;
+  if (db) {
+    loaded = state_schema::load(*db);
+    corrupt = !loaded && db->corrupt();
+  }
+  if (corrupt) {
+    db = fail("closed");  // before its files are moved
+    const std::string aside = set_aside(path);
+    log::error("{} is damaged and was set aside as {}; going on with a new one", path, aside);
+    db = open_file(path, corrupt);
+    loaded = StateSnapshot();
+  }
+  if (!db) return tl::make_unexpected(db.error());
+  if (!loaded) return fail_in(path, loaded.error());
+  auto impl = std::make_unique<Impl>(std::move(*db), std::move(post));
+  impl->loaded = std::move(*loaded);
+  impl->thread = std::thread([raw = impl.get()] { raw->run(); });
+  return std::unique_ptr<StateDb>(new StateDb(std::move(impl)));
+}
+
+StateDb::StateDb(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+StateDb::~StateDb() {
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->stop = true;
+  }
+  impl_->wake.notify_one();
+  impl_->thread.join();
+}
+
+const StateSnapshot& StateDb::loaded() const { return impl_->loaded; }
+void StateDb::forget_loaded() { impl_->loaded = {}; }
+
+void StateDb::commit(StateChange change, Done done) { impl_->push({std::move(change), std::move(done), nullptr}); }
+
+void StateDb::flush() {
+  std::unique_lock lock(impl_->mutex);
+  impl_->idle.wait(lock, [this] { return impl_->jobs.empty() && !impl_->busy; });
+}
+
+void StateDb::prune(TimePoint now, Duration keep, Done done) {
+  impl_->push({std::nullopt, nullptr, [before = now - keep, done = std::move(done)](sqlite::Database& db) {
+                 return [outcome = state_schema::prune(db, before), done] { done(outcome); };
+               }});
+}
+
+void StateDb::recent_outbox(std::size_t limit, std::function<void(Result<std::vector<OutboxRow>>)> done) {
+  impl_->push({std::nullopt, nullptr, [limit, done = std::move(done)](sqlite::Database& db) {
+                 return [outcome = state_schema::recent_outbox(db, limit), done] { done(outcome); };
+               }});
+}
+
+void StateDb::limit_pages_for_test(std::int64_t pages) {
+  impl_->push({std::nullopt, nullptr, [pages](sqlite::Database& db) {
+                 (void)db.integer(fmt::format("PRAGMA max_page_count = {}", pages));
+                 return [] {};
+               }});
+  flush();
+}
+
+StateDb::Stats StateDb::stats() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->stats;
+}
+
+}  // namespace tocsin
