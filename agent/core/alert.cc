@@ -4,6 +4,8 @@
 
 namespace tocsin {
 
-std::string Alert::fingerprint() const { return fmt::format("{:016x}", labels.hash()); }
+std::string Alert::fingerprint() const {
+  return fmt::format("{:016x}", labels.hash());
+}
 
 }  // namespace tocsin

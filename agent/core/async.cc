@@ -1,5 +1,5 @@
-// The functional shell around coroutines: who started what, and how it ends. Tasks outlive the TaskGroup object only through
-// the shared state, never the other way round.
+// The functional shell around coroutines: who started what, and how it ends. Tasks outlive the TaskGroup object only
+// through the shared state, never the other way round.
 
 #include "agent/core/async.h"
 

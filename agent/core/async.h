@@ -19,9 +19,9 @@
 
 namespace tocsin {
 
-/// The tasks of one owner, on one executor (one thread at a time). Whatever is spawned here can be cancelled, and is waited
-/// for: the owner co_awaits join() before it goes. An exception that leaves a task is logged under the task's name and ends
-/// that task only.
+/// The tasks of one owner, on one executor (one thread at a time). Whatever is spawned here can be cancelled, and is
+/// waited for: the owner co_awaits join() before it goes. An exception that leaves a task is logged under the task's
+/// name and ends that task only.
 class TaskGroup {
  public:
   explicit TaskGroup(boost::asio::any_io_executor executor);
@@ -53,8 +53,9 @@ class TaskGroup {
   std::shared_ptr<State> state_;
 };
 
-/// Runs `work` until it ends or `deadline` passes, whichever is first; the loser is cancelled and waited for. Returns what
-/// work returned, or nothing when the deadline came first. What work throws is thrown on. `work` must heed cancellation.
+/// Runs `work` until it ends or `deadline` passes, whichever is first; the loser is cancelled and waited for. Returns
+/// what work returned, or nothing when the deadline came first. What work throws is thrown on. `work` must heed
+/// cancellation.
 template <class T>
 boost::asio::awaitable<std::optional<T>> with_deadline(boost::asio::awaitable<T> work, Deadline deadline) {
   namespace asio = boost::asio;

@@ -14,7 +14,9 @@ TimePoint SystemClock::now() const {
   return std::chrono::floor<Duration>(std::chrono::system_clock::now());
 }
 
-Deadline SystemClock::steady() const { return std::chrono::steady_clock::now(); }
+Deadline SystemClock::steady() const {
+  return std::chrono::steady_clock::now();
+}
 
 asio::awaitable<void> SystemClock::sleep_until(TimePoint t) {
   constexpr Duration kSlice = std::chrono::minutes(1);
@@ -46,6 +48,8 @@ void ManualClock::advance_to(TimePoint t) {
   }
 }
 
-TimePoint ManualClock::next_wake() const { return sleepers_.empty() ? TimePoint::max() : sleepers_.begin()->first; }
+TimePoint ManualClock::next_wake() const {
+  return sleepers_.empty() ? TimePoint::max() : sleepers_.begin()->first;
+}
 
 }  // namespace tocsin

@@ -20,7 +20,8 @@ class Clock {
   virtual TimePoint now() const = 0;
   /// Never jumps; for timeouts and for measuring.
   virtual Deadline steady() const = 0;
-  /// Suspends until now() >= t; at once when that is so already. Cancellable. Notices a wall-clock jump within a minute.
+  /// Suspends until now() >= t; at once when that is so already. Cancellable. Notices a wall-clock jump within a
+  /// minute.
   virtual boost::asio::awaitable<void> sleep_until(TimePoint t) = 0;
 };
 

@@ -1,5 +1,6 @@
-// A block is one allocation: a head, an array of end offsets (name end, value end, …), then all the bytes in order. A set of
-// six labels takes about 150 bytes in one cache-friendly piece, and is compared and hashed without following pointers.
+// A block is one allocation: a head, an array of end offsets (name end, value end, …), then all the bytes in order. A
+// set of six labels takes about 150 bytes in one cache-friendly piece, and is compared and hashed without following
+// pointers.
 
 #include "agent/core/labels.h"
 
@@ -47,7 +48,9 @@ Labels::Labels(std::initializer_list<Label> labels) {
   std::vector<Label> list(labels);
   build(list);
 }
-Labels::Labels(std::vector<Label> labels) { build(labels); }
+Labels::Labels(std::vector<Label> labels) {
+  build(labels);
+}
 Labels::Labels(const LabelList& labels) {
   std::vector<Label> list = views(labels);
   build(list);
@@ -101,13 +104,17 @@ Labels::~Labels() {
   }
 }
 
-std::size_t Labels::size() const { return rep_ == nullptr ? 0 : rep_->count; }
+std::size_t Labels::size() const {
+  return rep_ == nullptr ? 0 : rep_->count;
+}
 
 std::size_t Labels::bytes() const {
   return rep_ == nullptr ? 0 : sizeof(Rep) + rep_->count * 2 * sizeof(std::uint32_t) + rep_->bytes_end();
 }
 
-std::uint64_t Labels::hash() const { return rep_ == nullptr ? kFnvOffset : rep_->hash; }
+std::uint64_t Labels::hash() const {
+  return rep_ == nullptr ? kFnvOffset : rep_->hash;
+}
 
 Label Labels::operator[](std::size_t i) const {
   const std::uint32_t* end = rep_->ends();
@@ -117,8 +124,12 @@ Label Labels::operator[](std::size_t i) const {
           std::string_view(chars + end[2 * i], end[2 * i + 1] - end[2 * i])};
 }
 
-Labels::iterator Labels::begin() const { return {this, 0}; }
-Labels::iterator Labels::end() const { return {this, size()}; }
+Labels::iterator Labels::begin() const {
+  return {this, 0};
+}
+Labels::iterator Labels::end() const {
+  return {this, size()};
+}
 
 std::string_view Labels::get(std::string_view name) const {
   for (std::size_t i = 0; i < size(); ++i) {
@@ -203,7 +214,9 @@ std::string_view LabelsBuilder::get(std::string_view name) const {
   return at != labels_.end() && at->first == name ? std::string_view(at->second) : std::string_view();
 }
 
-Labels LabelsBuilder::labels() const { return Labels(labels_); }
+Labels LabelsBuilder::labels() const {
+  return Labels(labels_);
+}
 
 namespace {
 
@@ -219,8 +232,12 @@ bool is_name(std::string_view name, bool colons) {
 
 }  // namespace
 
-bool is_valid_legacy_metric_name(std::string_view name) { return is_name(name, true); }
-bool is_valid_legacy_label_name(std::string_view name) { return is_name(name, false); }
+bool is_valid_legacy_metric_name(std::string_view name) {
+  return is_name(name, true);
+}
+bool is_valid_legacy_label_name(std::string_view name) {
+  return is_name(name, false);
+}
 
 bool is_valid_utf8(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
@@ -246,11 +263,21 @@ std::string quoted(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\t': out += "\\t"; break;
-      case '\r': out += "\\r"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
           out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));

@@ -26,9 +26,9 @@ using LabelList = std::vector<std::pair<std::string, std::string>>;
 
 /// An immutable set of labels, sorted by name, each name once. An empty value means that the label is not there.
 ///
-/// A value of one pointer: copies share a counted block that holds the bytes and the hash, so passing it on costs an atomic
-/// increment. Safe to share between threads. Equal sets compare equal wherever they were made; LabelInterner makes them
-/// also share the block.
+/// A value of one pointer: copies share a counted block that holds the bytes and the hash, so passing it on costs an
+/// atomic increment. Safe to share between threads. Equal sets compare equal wherever they were made; LabelInterner
+/// makes them also share the block.
 class Labels {
  public:
   class iterator;

@@ -1,4 +1,5 @@
-// spdlog behind one door. The line pattern carries UTC with milliseconds, so that lines sort beside other programs' lines.
+// spdlog behind one door. The line pattern carries UTC with milliseconds, so that lines sort beside other programs'
+// lines.
 
 #include "agent/core/log.h"
 
@@ -36,8 +37,12 @@ bool set_level(std::string_view level) {
   return false;
 }
 
-bool enabled(Level level) { return logger().should_log(kLevels[static_cast<int>(level)]); }
+bool enabled(Level level) {
+  return logger().should_log(kLevels[static_cast<int>(level)]);
+}
 
-void write(Level level, std::string_view message) { logger().log(kLevels[static_cast<int>(level)], message); }
+void write(Level level, std::string_view message) {
+  logger().log(kLevels[static_cast<int>(level)], message);
+}
 
 }  // namespace tocsin::log

@@ -8,10 +8,14 @@ namespace tocsin {
 
 std::string_view to_string(MatchOp op) {
   switch (op) {
-    case MatchOp::kEqual: return "=";
-    case MatchOp::kNotEqual: return "!=";
-    case MatchOp::kRegex: return "=~";
-    case MatchOp::kNotRegex: return "!~";
+    case MatchOp::kEqual:
+      return "=";
+    case MatchOp::kNotEqual:
+      return "!=";
+    case MatchOp::kRegex:
+      return "=~";
+    case MatchOp::kNotRegex:
+      return "!~";
   }
   return "=";
 }
@@ -40,10 +44,14 @@ Matcher Matcher::equal(std::string_view name, std::string_view value) {
 
 bool Matcher::matches(std::string_view value) const {
   switch (op_) {
-    case MatchOp::kEqual: return value == value_;
-    case MatchOp::kNotEqual: return value != value_;
-    case MatchOp::kRegex: return re2::RE2::FullMatch(re2::StringPiece(value.data(), value.size()), *regex_);
-    case MatchOp::kNotRegex: return !re2::RE2::FullMatch(re2::StringPiece(value.data(), value.size()), *regex_);
+    case MatchOp::kEqual:
+      return value == value_;
+    case MatchOp::kNotEqual:
+      return value != value_;
+    case MatchOp::kRegex:
+      return re2::RE2::FullMatch(re2::StringPiece(value.data(), value.size()), *regex_);
+    case MatchOp::kNotRegex:
+      return !re2::RE2::FullMatch(re2::StringPiece(value.data(), value.size()), *regex_);
   }
   return false;
 }

@@ -57,8 +57,8 @@ using Matchers = std::vector<Matcher>;
 /// True when every matcher matches; no matchers match everything.
 bool matches(const Matchers& matchers, const Labels& labels);
 
-/// Reads Alertmanager's matcher syntax, UTF-8 first: `{foo="bar", baz=~"q.*"}`, braces, quotes and a trailing comma optional.
-/// Errors name the offending text and its position.
+/// Reads Alertmanager's matcher syntax, UTF-8 first: `{foo="bar", baz=~"q.*"}`, braces, quotes and a trailing comma
+/// optional. Errors name the offending text and its position.
 Result<Matchers> parse_matchers(std::string_view text);
 
 }  // namespace tocsin

@@ -144,9 +144,17 @@ std::int64_t rounded_ms(double seconds) {
 
 }  // namespace
 
-double to_seconds(TimePoint time) { return to_seconds(time.time_since_epoch()); }
-double to_seconds(Duration duration) { return static_cast<double>(duration.count()) / 1000; }
-TimePoint time_from_seconds(double seconds) { return TimePoint{Duration{rounded_ms(seconds)}}; }
-Duration duration_from_seconds(double seconds) { return Duration{rounded_ms(seconds)}; }
+double to_seconds(TimePoint time) {
+  return to_seconds(time.time_since_epoch());
+}
+double to_seconds(Duration duration) {
+  return static_cast<double>(duration.count()) / 1000;
+}
+TimePoint time_from_seconds(double seconds) {
+  return TimePoint{Duration{rounded_ms(seconds)}};
+}
+Duration duration_from_seconds(double seconds) {
+  return Duration{rounded_ms(seconds)};
+}
 
 }  // namespace tocsin

@@ -97,7 +97,9 @@ bool Codec<bool>::read(const ConfigNode& node, bool& value, Diagnostics& diagnos
   value = *b;
   return true;
 }
-ConfigNode Codec<bool>::write(const bool& value) { return {value, {}}; }
+ConfigNode Codec<bool>::write(const bool& value) {
+  return {value, {}};
+}
 
 bool Codec<double>::read(const ConfigNode& node, double& value, Diagnostics& diagnostics) {
   if (const double* d = std::get_if<double>(&node.value)) {
@@ -109,7 +111,9 @@ bool Codec<double>::read(const ConfigNode& node, double& value, Diagnostics& dia
   }
   return true;
 }
-ConfigNode Codec<double>::write(const double& value) { return {value, {}}; }
+ConfigNode Codec<double>::write(const double& value) {
+  return {value, {}};
+}
 
 // In YAML an unquoted 5 or true is text where text is wanted, and null is the empty text (yaml.v3, which Prometheus uses).
 bool Codec<std::string>::read(const ConfigNode& node, std::string& value, Diagnostics& diagnostics) {
@@ -118,7 +122,9 @@ bool Codec<std::string>::read(const ConfigNode& node, std::string& value, Diagno
   value = *s;
   return true;
 }
-ConfigNode Codec<std::string>::write(const std::string& value) { return {value, {}}; }
+ConfigNode Codec<std::string>::write(const std::string& value) {
+  return {value, {}};
+}
 
 bool Codec<Duration>::read(const ConfigNode& node, Duration& value, Diagnostics& diagnostics) {
   const std::string* s = node.as_string() != nullptr ? node.as_string() : &node.plain;
@@ -133,7 +139,9 @@ bool Codec<Duration>::read(const ConfigNode& node, Duration& value, Diagnostics&
   value = *parsed;
   return true;
 }
-ConfigNode Codec<Duration>::write(const Duration& value) { return {format_duration(value), {}}; }
+ConfigNode Codec<Duration>::write(const Duration& value) {
+  return {format_duration(value), {}};
+}
 
 bool Codec<Secret>::read(const ConfigNode& node, Secret& value, Diagnostics& diagnostics) {
   if (const std::string* literal = node.as_string()) {
@@ -228,7 +236,9 @@ bool Codec<ConfigNode>::read(const ConfigNode& node, ConfigNode& value, Diagnost
   value = node;
   return true;
 }
-ConfigNode Codec<ConfigNode>::write(const ConfigNode& value) { return value; }
+ConfigNode Codec<ConfigNode>::write(const ConfigNode& value) {
+  return value;
+}
 
 Fields::Fields(const ConfigNode& node, Diagnostics& diagnostics) : node_(&node), diagnostics_(&diagnostics) {
   if (node.as_map() == nullptr) wrong_kind(node, "table", diagnostics);
@@ -240,9 +250,9 @@ void Fields::reject_unknown_keys() {
   for (const auto& entry : *map) {
     if (std::find(known_.begin(), known_.end(), entry.key) != known_.end()) continue;
     const std::string_view near = config_detail::nearest(entry.key, known_);
-    diagnostics_->add(entry.key_at, near.empty()
-                                        ? fmt::format("\"{}\" is not a known key here.", entry.key)
-                                        : fmt::format("\"{}\" is not a known key here; did you mean \"{}\"?", entry.key, near));
+    diagnostics_->add(entry.key_at, near.empty() ? fmt::format("\"{}\" is not a known key here.", entry.key)
+                                                 : fmt::format("\"{}\" is not a known key here; did you mean \"{}\"?",
+                                                               entry.key, near));
   }
 }
 

@@ -23,8 +23,8 @@ namespace re2 {
 class RE2;
 }
 
-/// Configuration that documents itself. A component's options are one struct with its defaults and one function that names
-/// every field; the same function reads, checks, prints and documents:
+/// Configuration that documents itself. A component's options are one struct with its defaults and one function that
+/// names every field; the same function reads, checks, prints and documents:
 ///
 ///     struct DnsProbeConfig {
 ///       std::string query;
@@ -38,9 +38,9 @@ class RE2;
 ///     DnsProbeConfig config;
 ///     read_config(node, config, diagnostics);        // reads; unknown keys and all other mistakes go to diagnostics
 ///
-/// Types of fields: bool, integers, double, std::string, Duration, Secret, Pattern, Matchers, Labels, Annotations, enums with
-/// names, std::optional, std::vector and std::map<std::string, …> of them, ConfigNode (taken as it is), and structs with
-/// fields(). A single value where a list is expected is a list of one.
+/// Types of fields: bool, integers, double, std::string, Duration, Secret, Pattern, Matchers, Labels, Annotations,
+/// enums with names, std::optional, std::vector and std::map<std::string, …> of them, ConfigNode (taken as it is), and
+/// structs with fields(). A single value where a list is expected is a list of one.
 namespace tocsin {
 
 /// A regular expression (RE2, unanchored unless it says so) as it was written. Empty when none was configured.
@@ -82,7 +82,9 @@ struct EnumNames;
 class Fields;
 
 template <class T>
-concept HasFields = requires(T t, Fields& f) { t.fields(f); };
+concept HasFields = requires(T t, Fields& f) {
+  t.fields(f);
+};
 
 /// The fluent end of `f("name", value, "doc")`: limits that are checked while reading and told by the reference.
 template <class T>
@@ -207,12 +209,12 @@ std::string default_text(const ConfigNode& written);
 std::string_view nearest(std::string_view given, const std::vector<std::string>& names);
 }  // namespace config_detail
 
-#define TOCSIN_CODEC(Type, Name)                                                \
-  template <>                                                                   \
-  struct Codec<Type> {                                                          \
+#define TOCSIN_CODEC(Type, Name)                                                     \
+  template <>                                                                        \
+  struct Codec<Type> {                                                               \
     static bool read(const ConfigNode& node, Type& value, Diagnostics& diagnostics); \
-    static ConfigNode write(const Type& value);                                 \
-    static std::string type() { return Name; }                                  \
+    static ConfigNode write(const Type& value);                                      \
+    static std::string type() { return Name; }                                       \
   };
 TOCSIN_CODEC(bool, "boolean")
 TOCSIN_CODEC(double, "number")
@@ -243,7 +245,7 @@ struct Codec<T> {
 };
 
 template <class E>
-  requires std::is_enum_v<E>
+requires std::is_enum_v<E>
 struct Codec<E> {
   static bool read(const ConfigNode& node, E& value, Diagnostics& diagnostics) {
     const std::string* text = node.as_string();
@@ -266,7 +268,8 @@ struct Codec<E> {
   }
   static std::string type() {
     std::string out;
-    for (const auto& entry : EnumNames<E>::kNames) out += (out.empty() ? "\"" : " | \"") + std::string(entry.name) + '"';
+    for (const auto& entry : EnumNames<E>::kNames)
+      out += (out.empty() ? "\"" : " | \"") + std::string(entry.name) + '"';
     return out;
   }
 };

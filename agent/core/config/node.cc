@@ -45,7 +45,7 @@ const ConfigNode* ConfigNode::find(std::string_view key) const {
 }
 
 std::string_view ConfigNode::kind() const {
-  constexpr std::string_view kKinds[] = {"nothing", "a boolean", "an integer", "a number",
+  constexpr std::string_view kKinds[] = {"nothing",  "a boolean", "an integer", "a number",
                                          "a string", "a list",    "a table"};
   return kKinds[value.index()];
 }
@@ -94,11 +94,21 @@ std::string toml_string(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\t': out += "\\t"; break;
-      case '\r': out += "\\r"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
           out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));

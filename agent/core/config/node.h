@@ -40,8 +40,8 @@ class Diagnostics {
   std::vector<Diagnostic> list_;
 };
 
-/// What a TOML or a YAML file says, as a tree in which every value and key knows its place. Both formats end up here, so
-/// that everything behind it is written once.
+/// What a TOML or a YAML file says, as a tree in which every value and key knows its place. Both formats end up here,
+/// so that everything behind it is written once.
 struct ConfigNode {
   struct Entry;
   using List = std::vector<ConfigNode>;
@@ -72,9 +72,9 @@ struct ConfigNode::Entry {
   ConfigNode node;
 };
 
-/// Reads a document. A syntax mistake is added to `diagnostics`, and the result is an empty map. TOML dates become strings.
-/// YAML: the first document only, anchors and aliases followed (expansion is limited), duplicate keys are mistakes, plain
-/// scalars become null, bool, number or string by YAML 1.2's core schema.
+/// Reads a document. A syntax mistake is added to `diagnostics`, and the result is an empty map. TOML dates become
+/// strings. YAML: the first document only, anchors and aliases followed (expansion is limited), duplicate keys are
+/// mistakes, plain scalars become null, bool, number or string by YAML 1.2's core schema.
 ConfigNode parse_toml(std::string_view text, std::string_view file, Diagnostics& diagnostics);
 ConfigNode parse_yaml(std::string_view text, std::string_view file, Diagnostics& diagnostics);
 /// Reads the file and parses it by its name's ending: .yml and .yaml are YAML, everything else is TOML.

@@ -10,14 +10,17 @@ namespace tocsin {
 
 Result<std::string> Secret::reveal() const {
   switch (kind_) {
-    case Kind::kNone: return std::string();
-    case Kind::kLiteral: return text_;
+    case Kind::kNone:
+      return std::string();
+    case Kind::kLiteral:
+      return text_;
     case Kind::kEnv: {
       const char* value = std::getenv(text_.c_str());
       if (value == nullptr) return fail("the environment variable {} is not set", text_);
       return std::string(value);
     }
-    case Kind::kFile: break;
+    case Kind::kFile:
+      break;
   }
   std::ifstream in(text_, std::ios::binary);
   std::ostringstream text;

@@ -6,8 +6,8 @@
 
 namespace tocsin {
 
-/// A password, token or URL with a token in it. In a file it is `{ file = "/run/secrets/x" }`, `{ env = "NAME" }`, or the
-/// text itself. Prints as ******** everywhere; only reveal() gives it away.
+/// A password, token or URL with a token in it. In a file it is `{ file = "/run/secrets/x" }`, `{ env = "NAME" }`, or
+/// the text itself. Prints as ******** everywhere; only reveal() gives it away.
 class Secret {
  public:
   Secret() = default;
@@ -17,8 +17,8 @@ class Secret {
 
   /// True when none was configured.
   bool empty() const { return kind_ == Kind::kNone; }
-  /// The secret now: a file is read anew each time, so that a rotated one is used without a reload; one newline at its end
-  /// is cut off. Errors: the file cannot be read, the variable is not set. "" when empty().
+  /// The secret now: a file is read anew each time, so that a rotated one is used without a reload; one newline at its
+  /// end is cut off. Errors: the file cannot be read, the variable is not set. "" when empty().
   Result<std::string> reveal() const;
 
  private:

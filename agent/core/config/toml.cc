@@ -8,7 +8,6 @@
 
 #include "agent/core/config/node.h"
 
-
 namespace tocsin {
 namespace {
 

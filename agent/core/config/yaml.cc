@@ -76,14 +76,16 @@ class Converter {
     std::int64_t integer = 0;
     if (const auto r = std::from_chars(begin, end, integer); r.ec == std::errc() && r.ptr == end) return integer;
     if (text.starts_with("0x")) {
-      if (const auto r = std::from_chars(begin + 2, end, integer, 16); r.ec == std::errc() && r.ptr == end) return integer;
+      if (const auto r = std::from_chars(begin + 2, end, integer, 16); r.ec == std::errc() && r.ptr == end)
+        return integer;
     }
     if (text == ".inf" || text == "+.inf") return HUGE_VAL;
     if (text == "-.inf") return -HUGE_VAL;
     if (text == ".nan") return std::nan("");
     double number = 0;
     const bool digits = text.find_first_of("0123456789") != std::string::npos;
-    if (const auto r = std::from_chars(begin, end, number); digits && r.ec == std::errc() && r.ptr == end) return number;
+    if (const auto r = std::from_chars(begin, end, number); digits && r.ec == std::errc() && r.ptr == end)
+      return number;
     return text;
   }
 
