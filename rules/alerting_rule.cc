@@ -277,7 +277,11 @@ bool AlertingRule::holds(TimePoint now) const {
                      [&](const auto& entry) { return entry.second.held_until && now < *entry.second.held_until; });
 }
 
-void AlertingRule::data_is_back(const promql::Vector& present, const RuleTemplates& templates) {
+void AlertingRule::data_is_back(const promql::Vector& present, bool for_all, const RuleTemplates& templates) {
+  if (for_all && !present.empty()) {
+    for (auto& [labels, instance] : alerts_) instance.held_until.reset();
+    return;
+  }
   for (const promql::VectorElement& element : present) {
     const auto found = alerts_.find(alert_labels(element.labels, element.sample.v, templates));
     if (found != alerts_.end()) found->second.held_until.reset();

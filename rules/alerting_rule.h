@@ -63,8 +63,8 @@ class AlertingRule {
   void send_again();
   /// True when some alert is still held, so that it matters whether the data is back.
   bool holds(TimePoint now) const;
-  /// Ends the holding of the alerts whose labels `present` has.
-  void data_is_back(const promql::Vector& present, const RuleTemplates& templates);
+  /// Ends the holding of the alerts whose labels `present` has; of all, when it has any and speaks `for_all`.
+  void data_is_back(const promql::Vector& present, bool for_all, const RuleTemplates& templates);
 
   /// Goes on with the alerts of the same rule of an older configuration.
   void adopt(AlertingRule&& old);

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "rules/alerting_rule.h"
+#include "rules/data_check.h"
 #include "rules/output_series.h"
 #include "rules/recording_rule.h"
 #include "rules/rule_query.h"
@@ -21,6 +22,8 @@ struct Rule {
   promql::Query query;
   std::variant<AlertingRule, RecordingRule> kind;
   OutputSeries output;
+  std::optional<promql::Query> data_query;  // of data_check.h
+  bool data_for_all = false;
   RuleHealth health = RuleHealth::kUnknown;
   std::string last_error = {};
   TimePoint last_evaluation = {};
@@ -90,11 +93,15 @@ struct RuleGroup::Impl {
     const promql::QueryOptions options = query_options(*context);
     if (rule.alert.empty()) {
       RecordingRule kind(rule);
-      rules.push_back({std::move(rule), promql::Query(expr, options), std::move(kind), {}});
+      rules.push_back({std::move(rule), promql::Query(expr, options), std::move(kind), {}, {}});
       return;
     }
     AlertingRule kind(std::move(id), rule, graph_link(context->external_url, promql::to_string(*expr), 1), templates);
-    rules.push_back({std::move(rule), promql::Query(expr, options), std::move(kind), {}});
+    DataCheck check = data_check(expr);
+    std::optional<promql::Query> data_query;
+    if (check.expr) data_query.emplace(std::move(check.expr), options);
+    rules.push_back(
+        {std::move(rule), promql::Query(expr, options), std::move(kind), {}, std::move(data_query), check.for_all});
   }
 
   std::string key() const { return config.file + ";" + config.name; }
@@ -116,6 +123,11 @@ Result<promql::Vector> RuleGroup::Impl::outcome(Rule& rule, TimePoint now, const
   rule.series_matched = result->series_matched;
   AlertingRule* alerting = rule.alerting();
   if (alerting == nullptr) return std::get<RecordingRule>(rule.kind).apply(std::move(result->vector), config.limit);
+  if (rule.data_query && alerting->holds(now)) {
+    if (const auto data = rule_result(*rule.data_query, store, at)) {
+      alerting->data_is_back(data->vector, rule.data_for_all, templates);
+    }
+  }
   return alerting->update(result->vector, templates, now, at, config.limit);
 }
 

@@ -64,15 +64,6 @@ tmpl::Function of_string(std::string name, std::function<Result<Value>(const std
   };
 }
 
-/// One sample as templates see it: a struct of Labels and Value.
-Value sample_value(const promql::VectorElement& element) {
-  Value::Object object;
-  object.type = "*template.sample";
-  object.fields.emplace("Labels", string_map(to_map(element.labels)));
-  object.fields.emplace("Value", Value(element.sample.v));
-  return Value(std::move(object));
-}
-
 Result<Value> query(const TemplateScope& scope, const promql::QueryOptions& options, const std::string& text) {
   auto expr = promql::parse(text);
   if (!expr) return fail("{}", expr.error().str());
@@ -82,7 +73,7 @@ Result<Value> query(const TemplateScope& scope, const promql::QueryOptions& opti
   if (!result) return tl::make_unexpected(result.error());
   tmpl::List list;
   for (const promql::VectorElement& element : result->vector) {
-    list.push_back(sample_value(element));
+    list.push_back(tmpl::query_result(to_map(element.labels), element.sample.v));
   }
   return Value(std::move(list));
 }
