@@ -24,8 +24,8 @@ struct Receipt {
   std::string provider_ref;
 };
 
-/// What is to be done now: rows to commit, in one transaction. The messages are in changes.put_outbox and may leave the process
-/// once they are committed.
+/// What is to be done now: rows to commit, in one transaction. The messages are in changes.put_outbox and may leave the
+/// process once they are committed.
 struct DueNotifications {
   std::vector<OutboxRow> messages;  // the same rows as in changes.put_outbox
   StateChange changes;
@@ -44,8 +44,8 @@ struct GroupView {
   std::vector<AlertView> alerts;
 };
 
-/// Routes and groups alerts and decides which message is due, with Alertmanager's semantics (dispatch/, notify/). No clock, no I/O: a plain
-/// function of (alerts, now) with memory, and everything it must remember leaves it as rows.
+/// Routes and groups alerts and decides which message is due, with Alertmanager's semantics (dispatch/, notify/). No
+/// clock, no I/O: a plain function of (alerts, now) with memory, and everything it must remember leaves it as rows.
 class AlertManager {
  public:
   explicit AlertManager(std::shared_ptr<const NotifyConfig> config);
@@ -53,8 +53,8 @@ class AlertManager {
 
   /// Takes back what state.db held. Before anything else.
   void restore(const StateSnapshot& snapshot, TimePoint now);
-  /// New or changed alerts. An alert is merged with the known one of the same labels: the earliest start wins while they overlap, the newest
-  /// annotations win; after a gap it is a new occurrence.
+  /// New or changed alerts. An alert is merged with the known one of the same labels: the earliest start wins while
+  /// they overlap, the newest annotations win; after a gap it is a new occurrence.
   StateChange apply(std::span<const Alert> alerts, TimePoint now);
   /// The messages that are due. Groups without alerts end here, and with them their incidents.
   DueNotifications due(TimePoint now);
@@ -62,8 +62,8 @@ class AlertManager {
   TimePoint next_due() const;
   /// The arrow back.
   StateChange delivered(const Receipt& receipt, TimePoint now);
-  /// Other routes and receivers: groups whose route is still there go on with their timers; the others are routed anew, and a receiver that was
-  /// told of a firing incident and lost the route is told of its end.
+  /// Other routes and receivers: groups whose route is still there go on with their timers; the others are routed anew,
+  /// and a receiver that was told of a firing incident and lost the route is told of its end.
   DueNotifications reload(std::shared_ptr<const NotifyConfig> config, TimePoint now);
 
   std::vector<AlertView> alerts(TimePoint now) const;

@@ -44,8 +44,9 @@ struct ChannelStatus {
 
 /// Brings committed outbox rows to their channels: each row until it is delivered, refused for good, or too old.
 ///
-/// Per (incident, channel) strictly in sequence. INTENT (state "sending") is committed before an attempt and RESULT after it; a row found
-/// "sending" at start is sent again with the same key. Channels do not delay one another. One executor, one thread.
+/// Per (incident, channel) strictly in sequence. INTENT (state "sending") is committed before an attempt and RESULT
+/// after it; a row found "sending" at start is sent again with the same key. Channels do not delay one another. One
+/// executor, one thread.
 class Delivery {
  public:
   using OnReceipt = std::function<void(const Receipt&)>;
@@ -53,7 +54,8 @@ class Delivery {
            OnReceipt on_receipt);
   ~Delivery();
 
-  /// The channels there are now. Rows of a channel that is gone wait a day for its return (visible), then are dead letters.
+  /// The channels there are now. Rows of a channel that is gone wait a day for its return (visible), then are dead
+  /// letters.
   void set_channels(const NotifyConfig& config);
   /// Rows that are committed: new ones, or those of the snapshot after a start.
   void enqueue(std::vector<OutboxRow> rows);

@@ -27,8 +27,8 @@ struct NotifiedAlert {
 enum class NotifyReason { kFirst, kNewAlerts, kSomeResolved, kAllResolved, kRepeat, kTest };
 std::string_view to_string(NotifyReason reason);
 
-/// One message for one channel: everything a notifier needs, and exactly what stands in the outbox row. A value that can be
-/// written to JSON and read back unchanged, so that a restart sends the same message.
+/// One message for one channel: everything a notifier needs, and exactly what stands in the outbox row. A value that
+/// can be written to JSON and read back unchanged, so that a restart sends the same message.
 struct Notification {
   std::string incident;         // id of one occurrence of a group, from its first alert to its resolve
   std::string receiver;         // "oncall"

@@ -30,8 +30,8 @@ struct SendResult {
   std::string detail;
   /// How long the vendor asks to wait (kThrottled; may come with kTransient).
   std::optional<Duration> retry_after;
-  /// What the vendor calls the message (Slack "channel:ts", PagerDuty dedup_key, Message-ID): handed to the next notification of the same
-  /// incident and channel.
+  /// What the vendor calls the message (Slack "channel:ts", PagerDuty dedup_key, Message-ID): handed to the next
+  /// notification of the same incident and channel.
   std::string provider_ref;
 
   static SendResult ok(std::string ref = "") { return {Kind::kOk, "", {}, std::move(ref)}; }
@@ -68,8 +68,8 @@ using NotifierFactory = std::function<std::unique_ptr<Notifier>(NotifierServices
 
 /// A row of the registry: everything the program knows of a kind of channel.
 struct NotifierType {
-  std::string_view name;     // "email": also the key of the table in [[receiver]], and Alertmanager's integration name
-  std::string_view summary;  // one sentence for the reference
+  std::string_view name;      // "email": also the key of the table in [[receiver]], and Alertmanager's integration name
+  std::string_view summary;   // one sentence for the reference
   bool send_resolved = true;  // the default (Alertmanager: false for email and slack)
   /// Reads the type's own fields; the frame has read send_resolved with the same Fields.
   NotifierFactory (*read)(Fields& fields);

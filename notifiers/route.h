@@ -23,6 +23,7 @@ struct RouteConfig {
   std::optional<Duration> group_interval;
   std::optional<Duration> repeat_interval;
   std::vector<RouteConfig> routes;
+  Position at;             // of its receiver, or of the table
   void fields(Fields& f);  // key "continue"; children: [[route.routes]]
 };
 
@@ -44,6 +45,9 @@ struct ReceiverConfig {
 /// The tree with everything inherited and filled in (defaults: group_wait 30s, group_interval 5m, repeat_interval 4h).
 struct Route {
   std::string key;  // the path of matchers, as Alertmanager prints it: {}/{severity="page"}
+  /// Tells routes apart that have the same key, and lives on through changes elsewhere in the tree:
+  /// `{}/{severity="page"}@oncall`, the second such `{}/{severity="page"}@oncall#2`.
+  std::string id;
   std::string receiver;
   std::vector<std::string> group_by;
   bool group_by_all = false;
@@ -54,7 +58,8 @@ struct Route {
   Duration repeat_interval{};
   std::vector<Route> routes;
 
-  /// The routes an alert takes: depth first, a node only if none of its children matched, on to siblings only after `continue`.
+  /// The routes an alert takes: depth first, a node only if none of its children matched, on to siblings only after
+  /// `continue`.
   std::vector<const Route*> match(const Labels& labels) const;
   /// The labels by which an alert is grouped here.
   Labels group_labels(const Labels& labels) const;
@@ -68,8 +73,8 @@ struct NotifyConfig {
   Duration resolve_timeout = std::chrono::minutes(5);
 };
 
-/// Reads [route] and [[receiver]] of a document; mistakes (unknown receiver, matchers on the root …) go to `fields`' diagnostics. Without a
-/// [route], everything goes to a receiver "default" that logs.
+/// Reads [route], [[receiver]], external_url and resolve_timeout of a document; mistakes (unknown receiver, matchers on
+/// the root …) go to `fields`' diagnostics. Without a [route], everything goes to a receiver "default" that logs.
 std::shared_ptr<const NotifyConfig> read_notify_config(Fields& fields);
 
 }  // namespace tocsin
