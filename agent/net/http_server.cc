@@ -54,7 +54,7 @@ ServerRequest to_request(http::request<http::string_body> from, const std::strin
     target = slash == target.npos ? "/" : target.substr(slash);
   }
   const std::size_t mark = target.find('?');
-  request.path = percent_decode(target.substr(0, mark), false);
+  request.path = lenient_decode(target.substr(0, mark), false);
   if (mark != target.npos) parse_query(target.substr(mark + 1), request.query);
   for (const auto& field : from)
     request.headers.emplace_back(std::string(field.name_string()), std::string(field.value()));

@@ -15,14 +15,9 @@ int hex_digit(char c) {
   return -1;
 }
 
-bool unreserved(char c) {
-  const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-  return letter || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
-}
-
 }  // namespace
 
-std::string percent_decode(std::string_view text, bool plus_is_space) {
+std::string lenient_decode(std::string_view text, bool plus_is_space) {
   std::string out;
   out.reserve(text.size());
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -40,21 +35,6 @@ std::string percent_decode(std::string_view text, bool plus_is_space) {
   return out;
 }
 
-std::string percent_encode(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (unreserved(c)) {
-      out += c;
-      continue;
-    }
-    const auto byte = static_cast<unsigned char>(c);
-    out += '%';
-    out += "0123456789ABCDEF"[byte >> 4];
-    out += "0123456789ABCDEF"[byte & 15];
-  }
-  return out;
-}
-
 void parse_query(std::string_view text, std::vector<std::pair<std::string, std::string>>& out) {
   while (!text.empty() && out.size() < kPairsMax) {
     const std::string_view pair = text.substr(0, text.find('&'));
@@ -62,7 +42,7 @@ void parse_query(std::string_view text, std::vector<std::pair<std::string, std::
     if (pair.empty()) continue;
     const std::size_t equals = pair.find('=');
     const std::string_view value = equals == pair.npos ? "" : pair.substr(equals + 1);
-    out.emplace_back(percent_decode(pair.substr(0, equals), true), percent_decode(value, true));
+    out.emplace_back(lenient_decode(pair.substr(0, equals), true), lenient_decode(value, true));
   }
 }
 

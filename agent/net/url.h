@@ -8,9 +8,7 @@
 namespace tocsin {
 
 /// Undoes %XX; what is not followed by two hexadecimal digits stays as it is. `plus_is_space` for forms and queries.
-std::string percent_decode(std::string_view text, bool plus_is_space);
-/// Everything but RFC 3986's unreserved characters becomes %XX.
-std::string percent_encode(std::string_view text);
+std::string lenient_decode(std::string_view text, bool plus_is_space);
 /// Adds the decoded pairs of "a=1&b=2" in order. At most 1024 pairs are kept in all.
 void parse_query(std::string_view text, std::vector<std::pair<std::string, std::string>>& out);
 
