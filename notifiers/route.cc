@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <set>
 
-#include "notifiers/registry.h"
+#include "notifiers/notifier.h"
 
 namespace tocsin {
 namespace {
@@ -153,7 +153,7 @@ ReceiverConfig log_receiver() {
   Diagnostics none;
   ReceiverTable table;
   table.receiver.name = "default";
-  table.add_channel(kLogNotifier, 0, kEmpty, none);
+  table.add_channel(*find_notifier_type("log"), 0, kEmpty, none);
   return table.receiver;
 }
 

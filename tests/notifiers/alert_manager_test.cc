@@ -207,7 +207,7 @@ TEST(AlertManager, ARestartIsNobodysSilence) {
   t.run_until(13);
   EXPECT_THAT(t.told, ElementsAre("2 hook first notification: a[1-]"));
   t.run_until(30);
-  EXPECT_THAT(t.told, ElementsAre("2 hook first notification: a[1-]", "17 hook all alerts resolved: a[1-14]"));
+  EXPECT_THAT(t.told, ElementsAre("2 hook first notification: a[1-]", "18 hook all alerts resolved: a[1-14]"));
 }
 
 TEST(AlertManager, AfterARestartNothingIsToldTwiceAndNothingIsForgotten) {
@@ -219,12 +219,12 @@ TEST(AlertManager, AfterARestartNothingIsToldTwiceAndNothingIsForgotten) {
   t.restart(30);  // at the very instant of the flush
   t.run_until(30);
   EXPECT_EQ(t.told.size(), 1U);
-  t.push(40, {{"a", "", 0, 50}});
+  t.push(40, {{"a", "", 0, 39}});
   t.restart(100);
   EXPECT_EQ(t.told.size(), 1U);
   t.restart(500);  // late for the flush at 330
   t.run_until(1000);
-  EXPECT_THAT(t.told, ElementsAre("30 hook first notification: a[0-]", "500 hook all alerts resolved: a[0-50]"));
+  EXPECT_THAT(t.told, ElementsAre("30 hook first notification: a[0-]", "500 hook all alerts resolved: a[0-39]"));
 }
 
 TEST(AlertManager, ADeadLetterIsToldAgainAtTheNextFlush) {
@@ -301,21 +301,18 @@ TEST(AlertManager, AReceiverThatLosesTheRouteIsToldOfTheEnd) {
 name = "other"
 [[receiver.log]]
 )";
-  const auto with = [&](const std::string& receiver, bool restart) {
+  for (const bool restarted : {false, true}) {
     Timeline t(config("1s", "6s", "10m") + two);
     t.push(1, {{"a", "", 1, 100}});
     t.run_until(2);
     std::string toml = config("1s", "6s", "10m") + two;
-    toml.replace(toml.find("\"hook\""), 6, receiver);
+    toml.replace(toml.find("hook"), 4, "other");
     t.reload(3, toml);
-    if (restart) t.restart(3.5);
+    if (restarted) t.restart(3);
     t.run_until(30);
-    return t.told;
-  };
-  EXPECT_THAT(with("\"other\"", false),
-              ElementsAre("2 hook first notification: a[1-]", "3 hook all alerts resolved: a[1-3]",
-                          "3 other first notification: a[1-]"));
-  EXPECT_EQ(with("\"other\"", true), with("\"other\"", false));
+    EXPECT_THAT(t.told, ElementsAre("2 hook first notification: a[1-]", "3 hook all alerts resolved: a[1-3]",
+                                    "3 other first notification: a[1-]"));
+  }
 }
 
 TEST(AlertManager, ShowsAlertsWithTheirReceiversAndGroups) {
