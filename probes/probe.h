@@ -44,13 +44,16 @@ struct ProbeSample {
 struct ProbeResult {
   bool success = false;
   /// Why not, as a word for a label: dns, connect, tls, timeout, status, assertion, protocol, body_size, exec, late, refused,
-  /// unreachable, certificate, internal. Empty on success.
+  /// unreachable, certificate, sample_limit, internal. Empty on success.
   std::string cause;
   /// Why not, as a sentence for a person: `connect to 127.0.0.1:81: Connection refused`. No secrets. At most 500 bytes.
   std::string detail;
   std::vector<ProbeSample> samples;
   /// What the samples' families are; shared by all runs when it does not change. May be null.
   std::shared_ptr<const std::vector<MetricInfo>> metrics;
+  /// Where a label of a sample and one of the target have the same name: true keeps the sample's, false renames it to
+  /// exported_<name> (Prometheus' honor_labels).
+  bool honor_labels = false;
 
   void add(std::string_view name, double value) { samples.push_back({Labels{{kMetricName, name}}, value, {}}); }
   void add(std::string_view name, std::initializer_list<Label> labels, double value);

@@ -224,6 +224,10 @@ asio::awaitable<void> HttpServer::Impl::accept(std::shared_ptr<Impl> self) {
       continue;
     }
     ++stats.connections_total;
+    if (connections.size() >= 2 * config.connections_max) {  // too many even to say so
+      ++stats.refused_total;
+      continue;
+    }
     auto connection = std::make_shared<Connection>(std::move(socket));
     const tcp::endpoint remote = connection->stream.socket().remote_endpoint(error);
     if (error) continue;  // gone already

@@ -118,7 +118,6 @@ void HttpTransfer::append(List& list, const std::string& text) {
 std::optional<HttpTransfer::Mistake> HttpTransfer::prepare(const HttpPeer& peer,
                                                            const std::vector<asio::ip::address>& addresses) {
   https_ = request_.url.size() > 5 && (request_.url[4] == 's' || request_.url[4] == 'S');
-  port_ = peer.port;
   set(CURLOPT_URL, request_.url.c_str());
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   set(CURLOPT_NOSIGNAL, 1L);
@@ -172,15 +171,20 @@ void HttpTransfer::set_method() {
 }
 
 void HttpTransfer::set_route(const HttpPeer& peer, const std::vector<asio::ip::address>& addresses) {
+  route_text_ = fmt::format("{}:{}", peer.host, peer.port);
   if (!request_.pinned_address.empty()) {
-    boost::system::error_code ignored;
-    const auto address = asio::ip::make_address(request_.pinned_address, ignored);
-    append(route_, fmt::format("::{}:", ignored ? request_.pinned_address : bracketed(address)));
+    boost::system::error_code not_literal;
+    const auto address = asio::ip::make_address(request_.pinned_address, not_literal);
+    const std::string to = not_literal ? request_.pinned_address : bracketed(address);
+    route_text_ = fmt::format("{}:{}", to, peer.port);
+    append(route_, fmt::format("::{}:", to));
     set(CURLOPT_CONNECT_TO, route_.get());
   } else if (!addresses.empty()) {
-    std::string entry = fmt::format("+{}:{}:", peer.host, peer.port);
-    for (const auto& address : addresses) entry += (entry.ends_with(':') ? "" : ",") + bracketed(address);
-    append(route_, entry);
+    std::string list;
+    for (const auto& address : addresses) list += (list.empty() ? "" : ",") + bracketed(address);
+    route_text_ += fmt::format(" ({})", list);
+    // With "+" the entry ages like one that curl looked up itself.
+    append(route_, fmt::format("+{}:{}:{}", peer.host, peer.port, list));
     set(CURLOPT_RESOLVE, route_.get());
   }
 }
@@ -361,9 +365,7 @@ void HttpTransfer::classify(bool ended) {
   long os_error = 0;
   curl_easy_getinfo(easy_, CURLINFO_OS_ERRNO, &os_error);
   if (code_ == CURLE_COULDNT_CONNECT && os_error != 0) {
-    const bool v6 = response_.remote_address.find(':') != std::string::npos;
-    response_.error = fmt::format(fmt::runtime(v6 ? "connect to [{}]:{}: {}" : "connect to {}:{}: {}"),
-                                  response_.remote_address, port_, std::strerror(static_cast<int>(os_error)));
+    response_.error = fmt::format("connect to {}: {}", route_text_, std::strerror(static_cast<int>(os_error)));
   }
 }
 

@@ -101,7 +101,7 @@ class HttpTransfer {
   std::array<char, CURL_ERROR_SIZE> curl_error_{};
   std::string own_error_;  // what one of our callbacks stopped the transfer for
   HttpFailure own_failure_ = HttpFailure::kNone;
-  std::string port_;
+  std::string route_text_;  // whom we connect to, for a person
   bool https_ = false;
   std::size_t header_bytes_ = 0;
   std::size_t header_lines_ = 0;

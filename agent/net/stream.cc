@@ -73,6 +73,7 @@ struct Stream::Impl {
   std::unique_ptr<Tls> tls;
   std::optional<TlsInfo> info;
   std::string buffer;
+  bool closed = false;  // Asio waits for ever when it is asked to read again after the end
 };
 
 StreamResult Stream::Impl::failed(const error_code& error, StreamFailure otherwise) const {
@@ -175,6 +176,7 @@ asio::awaitable<StreamResult> Stream::write(std::string bytes, Deadline deadline
 }
 
 asio::awaitable<StreamResult> Stream::Impl::read_some(Deadline deadline) {
+  if (closed) co_return StreamResult{StreamFailure::kClosed, "closed by the peer"};
   error_code error;
   const std::size_t before = buffer.size();
   buffer.resize(before + kReadBytes);
@@ -189,7 +191,9 @@ asio::awaitable<StreamResult> Stream::Impl::read_some(Deadline deadline) {
     }
   }
   buffer.resize(before + got);
-  co_return error ? failed(error, StreamFailure::kInternal) : StreamResult{};
+  StreamResult result = error ? failed(error, StreamFailure::kInternal) : StreamResult{};
+  closed = result.failure == StreamFailure::kClosed;
+  co_return result;
 }
 
 asio::awaitable<StreamResult> Stream::read_line(std::string& line, std::size_t bytes_max, Deadline deadline) {

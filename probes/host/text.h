@@ -25,13 +25,13 @@ inline bool next_line(std::string_view& rest, std::string_view& line) {
 
 /// Takes the next word off `rest`; "" at the end.
 inline std::string_view next_word(std::string_view& rest) {
-  const std::size_t begin = rest.find_first_not_of(" \t");
+  const std::size_t begin = rest.find_first_not_of(" \t\n");
   if (begin == std::string_view::npos) {
     rest = {};
     return {};
   }
   rest.remove_prefix(begin);
-  const std::string_view word = rest.substr(0, rest.find_first_of(" \t"));
+  const std::string_view word = rest.substr(0, rest.find_first_of(" \t\n"));
   rest.remove_prefix(word.size());
   return word;
 }
