@@ -64,7 +64,8 @@ struct SelectedSeries {
 
 /// The samples of all series, compressed, in memory. One thread (the engine's); knows no clock and does no I/O.
 ///
-/// Samples of a series are in strictly ascending time. A stale marker (is_stale) is a sample like any other to the store.
+/// Samples of a series are in strictly ascending time. A stale marker (is_stale) is a sample like any other to the
+/// store.
 class SeriesStore {
  public:
   explicit SeriesStore(SeriesStoreLimits limits = {});
@@ -72,7 +73,8 @@ class SeriesStore {
   SeriesStore(const SeriesStore&) = delete;
   SeriesStore& operator=(const SeriesStore&) = delete;
 
-  /// The handle of the series with exactly these labels, made when there is none. Error: series_max is reached.
+  /// The handle of the series with exactly these labels, made when there is none. Errors: series_max or bytes_max is
+  /// reached, more than 4096 labels.
   Result<SeriesRef> ref(const Labels& labels);
   /// The same, never creating: none when there is no such series.
   SeriesRef find(const Labels& labels) const;
@@ -80,23 +82,25 @@ class SeriesStore {
 
   AppendResult append(SeriesRef ref, TimePoint t, double v);
 
-  /// The series that match, ordered by labels, and may have samples in [from, to]. O(postings of the most selective matchers + result).
+  /// The series that match, ordered by labels, and may have samples in [from, to]; those that have none at all yet are
+  /// among them. O(postings of the most selective matchers + result).
   std::vector<SelectedSeries> select(const Matchers& matchers, TimePoint from, TimePoint to) const;
 
   /// Appends to `out` the samples with from <= t <= to, ascending, stale markers included.
   void samples(SeriesRef ref, TimePoint from, TimePoint to, std::vector<Sample>& out) const;
-  /// The newest sample at or before `at` and after `at - lookback` (left-open, Prometheus 3); nothing when there is none or when it is a
-  /// stale marker. O(1) when `at` is now.
+  /// The newest sample at or before `at` and after `at - lookback` (left-open, Prometheus 3); nothing when there is
+  /// none or when it is a stale marker. O(1) when `at` is now.
   std::optional<Sample> newest(SeriesRef ref, TimePoint at, Duration lookback = kDefaultLookback) const;
 
-  /// Changes whenever a series is made or removed: results of select() stay valid while it is unchanged.
+  /// Changes whenever a series is made or removed: the result of a select() over all time stays valid while it is
+  /// unchanged.
   std::uint64_t generation() const;
   /// All label names; all values of one name; sorted. Only of series matching, when matchers are given.
   std::vector<std::string> label_names(const Matchers& matchers = {}) const;
   std::vector<std::string> label_values(std::string_view name, const Matchers& matchers = {}) const;
 
-  /// Drops what is older than the retention or above bytes_max, and series without samples. Call every few seconds;
-  /// does a bounded amount of work.
+  /// Drops what is older than the retention or above bytes_max, and series that are left without samples (one just made
+  /// has until the call after the next to get some). Call every few seconds; does a bounded amount of work.
   void maintain(TimePoint now);
   const SeriesStoreStats& stats() const;
 

@@ -21,8 +21,12 @@ namespace {
 using test::TempDir;
 using namespace std::chrono_literals;
 
-TimePoint at(std::int64_t ms) { return TimePoint{Duration{ms}}; }
-void call(std::function<void()> f) { f(); }
+TimePoint at(std::int64_t ms) {
+  return TimePoint{Duration{ms}};
+}
+void call(std::function<void()> f) {
+  f();
+}
 
 std::unique_ptr<StateDb> open(const std::string& path) {
   auto db = StateDb::open(path, call);
@@ -53,9 +57,17 @@ OutboxRow outbox(std::int64_t sequence, const std::string& state = "pending") {
 
 StateChange one_of_each() {
   StateChange change;
-  change.put_alert_states = {{"file;group;Rule;0", Labels{{"alertname", "A"}}, "firing", at(1), at(2), std::nullopt, at(3),
-                              1.5, {{"summary", "say \"ü\""}}}};
-  change.put_alerts = {{Labels{{"alertname", "A"}, {"instance", "b"}}, {{"summary", ""}}, at(1), at(2), at(3), "http://x", true}};
+  change.put_alert_states = {{"file;group;Rule;0",
+                              Labels{{"alertname", "A"}},
+                              "firing",
+                              at(1),
+                              at(2),
+                              std::nullopt,
+                              at(3),
+                              1.5,
+                              {{"summary", "say \"ü\""}}}};
+  change.put_alerts = {
+      {Labels{{"alertname", "A"}, {"instance", "b"}}, {{"summary", ""}}, at(1), at(2), at(3), "http://x", true}};
   change.put_incidents = {{"incident-1", "key", "oncall", Labels{{"alertname", "A"}}, at(5), std::nullopt, at(6)}};
   change.put_notification_log = {{"incident-1", "oncall/webhook/0", 2, at(7), {1, 0xffffffffffffffffU}, {3}, "ref"}};
   change.put_outbox = {outbox(1), outbox(2, "sending"), outbox(3, "delivered")};

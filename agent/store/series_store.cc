@@ -1,0 +1,282 @@
+// A series is its number in the label index, a list of chunks of which the last is being written, and the newest sample
+// in plain form, which is what a rule mostly asks for. A ref is that number with a count of how often it was given out,
+// so that a ref to a series that was dropped never reaches the next one in its place.
+//
+// maintain() walks on from where it stopped the last time, a bounded number of series per call. What is over bytes_max
+// is found without a walk: the bytes of sealed chunks are summed up by the time of their first sample, and the sums say
+// which time to cut at.
+
+#include "agent/store/series_store.h"
+
+#include <algorithm>
+#include <bit>
+#include <deque>
+#include <map>
+
+#include "agent/store/chunk.h"
+#include "agent/store/label_index.h"
+
+namespace tocsin {
+
+namespace {
+
+constexpr Duration kFutureMax = std::chrono::minutes(10);
+/// Nobody means an instant beyond this (year 287396), and sums of such instants do not overflow.
+constexpr TimePoint kLatest{Duration(std::int64_t{1} << 53)};
+constexpr TimePoint kEarliest{-(Duration(std::int64_t{1} << 53))};
+constexpr std::size_t kSweepPerCall = 50'000;
+constexpr std::size_t kHeapOverhead = 16;
+
+struct Series {
+  ChunkTail tail;
+  std::vector<Chunk> chunks;  // ascending; only the last one grows
+  std::uint32_t times_used = 0;
+  bool fresh = false;  // made since maintain() came by: may be empty for a while
+};
+
+std::size_t bytes_of(const Chunk& chunk) {
+  return chunk.capacity() + sizeof(Chunk) + kHeapOverhead;
+}
+
+TimePoint newest_time(const Series& series) {
+  return TimePoint(Duration(series.tail.t));
+}
+
+/// The chunk in which samples at or before `t` end: the last one that begins no later.
+std::size_t chunk_at(const Series& series, TimePoint t) {
+  const auto after = std::upper_bound(series.chunks.begin(), series.chunks.end(), t,
+                                      [](TimePoint x, const Chunk& chunk) { return x < chunk.first_time(); });
+  return after == series.chunks.begin() ? 0 : static_cast<std::size_t>(after - series.chunks.begin()) - 1;
+}
+
+}  // namespace
+
+struct SeriesStore::Impl {
+  explicit Impl(SeriesStoreLimits l) : limits(l) {}
+
+  Series* get(SeriesRef ref) {
+    const auto id = static_cast<LabelIndex::Id>(ref.id) - 1;
+    if (!index.alive(id) || series[id].times_used != ref.id >> 32) return nullptr;
+    return &series[id];
+  }
+  SeriesRef ref_of(LabelIndex::Id id) const {
+    return {std::uint64_t{series[id].times_used} << 32 | (std::uint64_t{id} + 1)};
+  }
+
+  void add_chunk(Series& s, Sample sample);
+  void drop_chunks(Series& s, std::size_t count);
+  void sweep(LabelIndex::Id id, TimePoint horizon, TimePoint cut);
+  TimePoint cut_for_bytes() const;
+  std::int64_t bucket(TimePoint t) const { return t.time_since_epoch() / bucket_width(); }
+  Duration bucket_width() const { return std::max(limits.retention / 64, Duration(1000)); }
+  std::size_t bytes() const { return index.bytes() + series.size() * sizeof(Series) + chunk_bytes; }
+
+  SeriesStoreLimits limits;
+  LabelIndex index;
+  std::deque<Series> series;  // by number
+  std::size_t chunk_bytes = 0;
+  std::map<std::int64_t, std::size_t> sealed_bytes;  // by bucket of the first sample
+  std::optional<TimePoint> newest_now;
+  LabelIndex::Id sweep_at = 0;
+  std::uint64_t generation = 1;
+  mutable SeriesStoreStats stats;
+};
+
+void SeriesStore::Impl::add_chunk(Series& s, Sample sample) {
+  if (!s.chunks.empty()) {
+    Chunk& full = s.chunks.back();
+    chunk_bytes -= bytes_of(full);
+    full.seal();
+    chunk_bytes += bytes_of(full);
+    sealed_bytes[bucket(full.first_time())] += bytes_of(full);
+  }
+  if (s.chunks.size() == s.chunks.capacity()) s.chunks.reserve(s.chunks.size() + s.chunks.size() / 4 + 1);
+  s.chunks.emplace_back(sample, s.tail);
+  chunk_bytes += bytes_of(s.chunks.back());
+  ++stats.chunks;
+}
+
+void SeriesStore::Impl::drop_chunks(Series& s, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const Chunk& chunk = s.chunks[i];
+    chunk_bytes -= bytes_of(chunk);
+    stats.samples -= chunk.count();
+    if (i + 1 == s.chunks.size()) continue;  // was never sealed
+    const auto at = sealed_bytes.find(bucket(chunk.first_time()));
+    at->second -= bytes_of(chunk);
+    if (at->second == 0) sealed_bytes.erase(at);
+  }
+  stats.chunks -= count;
+  s.chunks.erase(s.chunks.begin(), s.chunks.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
+void SeriesStore::Impl::sweep(LabelIndex::Id id, TimePoint horizon, TimePoint cut) {
+  Series& s = series[id];
+  std::size_t old = 0;
+  while (old + 1 < s.chunks.size() && (s.chunks[old + 1].first_time() <= horizon || s.chunks[old].first_time() < cut)) {
+    ++old;
+  }
+  if (old + 1 == s.chunks.size() && newest_time(s) < horizon) ++old;
+  if (old > 0) drop_chunks(s, old);
+  if (!s.chunks.empty() || std::exchange(s.fresh, false)) return;
+  s.chunks.clear();
+  s.chunks.shrink_to_fit();
+  index.erase(id);
+  ++generation;
+  ++stats.series_removed_total;
+}
+
+TimePoint SeriesStore::Impl::cut_for_bytes() const {
+  std::size_t now = bytes();
+  TimePoint cut = TimePoint::min();
+  for (const auto& [at, sum] : sealed_bytes) {
+    if (now <= limits.bytes_max) break;
+    now -= std::min(now, sum);
+    cut = TimePoint(bucket_width() * (at + 1));
+  }
+  return cut;
+}
+
+SeriesStore::SeriesStore(SeriesStoreLimits limits) : impl_(std::make_unique<Impl>(limits)) {}
+SeriesStore::~SeriesStore() = default;
+
+Result<SeriesRef> SeriesStore::ref(const Labels& labels) {
+  Impl& m = *impl_;
+  if (const LabelIndex::Id id = m.index.find(labels); id != LabelIndex::kNone) return m.ref_of(id);
+  if (m.index.size() >= m.limits.series_max) {
+    ++m.stats.series_refused_total;
+    return fail("there are {} series already, which is the limit (series_max): {} is not kept", m.limits.series_max,
+                labels.metric_str());
+  }
+  if (m.bytes() > m.limits.bytes_max) {
+    ++m.stats.series_refused_total;
+    return fail("the samples take more than {} bytes, which is the limit (bytes_max): {} is not kept",
+                m.limits.bytes_max, labels.metric_str());
+  }
+  if (labels.size() > LabelIndex::kLabelsMax) {
+    ++m.stats.series_refused_total;
+    return fail("a series of {} labels is not kept, at most {} are", labels.size(), LabelIndex::kLabelsMax);
+  }
+  const LabelIndex::Id id = m.index.insert(labels);
+  if (id >= m.series.size()) m.series.resize(std::size_t{id} + 1);
+  Series& s = m.series[id];
+  ++s.times_used;
+  s.fresh = true;
+  ++m.generation;
+  ++m.stats.series_created_total;
+  return m.ref_of(id);
+}
+
+SeriesRef SeriesStore::find(const Labels& labels) const {
+  const LabelIndex::Id id = impl_->index.find(labels);
+  return id == LabelIndex::kNone ? SeriesRef{} : impl_->ref_of(id);
+}
+
+Labels SeriesStore::labels(SeriesRef ref) const {
+  return impl_->get(ref) == nullptr ? Labels() : impl_->index.labels(static_cast<LabelIndex::Id>(ref.id) - 1);
+}
+
+AppendResult SeriesStore::append(SeriesRef ref, TimePoint t, double v) {
+  Impl& m = *impl_;
+  Series* s = m.get(ref);
+  if (s == nullptr) return AppendResult::kUnknownRef;
+  if (t < kEarliest || (!s->chunks.empty() && t <= newest_time(*s))) {
+    if (t < kEarliest || t < newest_time(*s)) {
+      ++m.stats.out_of_order_total;
+      return AppendResult::kOutOfOrder;
+    }
+    const bool same = std::bit_cast<std::uint64_t>(v) == std::bit_cast<std::uint64_t>(s->tail.v);
+    ++(same ? m.stats.duplicate_total : m.stats.conflict_total);
+    return same ? AppendResult::kDuplicate : AppendResult::kConflict;
+  }
+  if (t > (m.newest_now ? *m.newest_now + kFutureMax : kLatest)) {
+    ++m.stats.too_far_future_total;
+    return AppendResult::kTooFarFuture;
+  }
+  // A chunk is dropped as a whole, so one must not reach over much of the retention.
+  const bool fits = !s->chunks.empty() && t - s->chunks.back().first_time() < m.limits.retention / 2;
+  const std::size_t before = fits ? s->chunks.back().capacity() : 0;
+  if (fits && s->chunks.back().append({t, v}, s->tail)) {
+    m.chunk_bytes += s->chunks.back().capacity() - before;
+  } else {
+    m.add_chunk(*s, {t, v});
+  }
+  ++m.stats.samples;
+  ++m.stats.appended_total;
+  return AppendResult::kAppended;
+}
+
+std::vector<SelectedSeries> SeriesStore::select(const Matchers& matchers, TimePoint from, TimePoint to) const {
+  Impl& m = *impl_;
+  std::vector<LabelIndex::Id> ids = m.index.match(matchers);
+  std::erase_if(ids, [&](LabelIndex::Id id) {
+    const Series& s = m.series[id];
+    return !s.chunks.empty() && (newest_time(s) < from || s.chunks.front().first_time() > to);
+  });
+  m.index.sort_by_labels(ids);
+  std::vector<SelectedSeries> out;
+  out.reserve(ids.size());
+  for (const LabelIndex::Id id : ids) out.push_back({m.ref_of(id), m.index.labels(id)});
+  return out;
+}
+
+void SeriesStore::samples(SeriesRef ref, TimePoint from, TimePoint to, std::vector<Sample>& out) const {
+  const Series* s = impl_->get(ref);
+  if (s == nullptr || s->chunks.empty() || newest_time(*s) < from) return;
+  for (std::size_t i = chunk_at(*s, from); i < s->chunks.size() && s->chunks[i].first_time() <= to; ++i) {
+    ChunkReader reader(s->chunks[i]);
+    Sample sample;
+    while (reader.next(sample) && sample.t <= to) {
+      if (sample.t >= from) out.push_back(sample);
+    }
+  }
+}
+
+std::optional<Sample> SeriesStore::newest(SeriesRef ref, TimePoint at, Duration lookback) const {
+  const Series* s = impl_->get(ref);
+  if (s == nullptr || s->chunks.empty() || s->chunks.front().first_time() > at) return std::nullopt;
+  Sample found{newest_time(*s), s->tail.v};
+  if (found.t > at) {
+    ChunkReader reader(s->chunks[chunk_at(*s, at)]);
+    Sample sample;
+    while (reader.next(sample) && sample.t <= at) found = sample;
+  }
+  if (at - found.t >= lookback || is_stale(found.v)) return std::nullopt;
+  return found;
+}
+
+std::uint64_t SeriesStore::generation() const {
+  return impl_->generation;
+}
+
+std::vector<std::string> SeriesStore::label_names(const Matchers& matchers) const {
+  LabelIndex& index = impl_->index;
+  return matchers.empty() ? index.names() : index.names(index.match(matchers));
+}
+
+std::vector<std::string> SeriesStore::label_values(std::string_view name, const Matchers& matchers) const {
+  LabelIndex& index = impl_->index;
+  return matchers.empty() ? index.values(name) : index.values(name, index.match(matchers));
+}
+
+void SeriesStore::maintain(TimePoint now) {
+  Impl& m = *impl_;
+  m.newest_now = m.newest_now ? std::max(*m.newest_now, now) : now;
+  const TimePoint horizon = now - m.limits.retention;
+  const TimePoint cut = m.cut_for_bytes();
+  const std::size_t steps = std::min(kSweepPerCall, m.index.end());
+  for (std::size_t i = 0; i < steps; ++i) {
+    if (m.sweep_at >= m.index.end()) m.sweep_at = 0;
+    if (m.index.alive(m.sweep_at)) m.sweep(m.sweep_at, horizon, cut);
+    ++m.sweep_at;
+  }
+}
+
+const SeriesStoreStats& SeriesStore::stats() const {
+  Impl& m = *impl_;
+  m.stats.series = m.index.size();
+  m.stats.bytes = m.bytes();
+  return m.stats;
+}
+
+}  // namespace tocsin

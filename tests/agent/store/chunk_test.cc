@@ -1,0 +1,130 @@
+#include "agent/store/chunk.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <limits>
+#include <random>
+#include <vector>
+
+namespace tocsin {
+namespace {
+
+TimePoint at(std::int64_t ms) {
+  return TimePoint(Duration(ms));
+}
+
+Chunk make(const std::vector<Sample>& samples) {
+  ChunkTail tail;
+  Chunk chunk(samples.front(), tail);
+  for (std::size_t i = 1; i < samples.size(); ++i) EXPECT_TRUE(chunk.append(samples[i], tail));
+  return chunk;
+}
+
+void expect_round_trip(const std::vector<Sample>& samples) {
+  Chunk chunk = make(samples);
+  chunk.seal();
+  ChunkReader reader(chunk);
+  Sample got;
+  for (const Sample& want : samples) {
+    ASSERT_TRUE(reader.next(got));
+    EXPECT_EQ(got.t, want.t);
+    EXPECT_EQ(std::bit_cast<std::uint64_t>(got.v), std::bit_cast<std::uint64_t>(want.v));
+  }
+  EXPECT_FALSE(reader.next(got));
+  EXPECT_FALSE(reader.damaged());
+}
+
+TEST(Chunk, KeepsEveryBitOfAValue) {
+  const double values[] = {0.0,
+                           -0.0,
+                           1,
+                           kStaleNaN,
+                           kNaN,
+                           std::bit_cast<double>(std::uint64_t{0xfff8dead0000beef}),
+                           std::numeric_limits<double>::infinity(),
+                           -std::numeric_limits<double>::infinity(),
+                           std::numeric_limits<double>::denorm_min(),
+                           std::numeric_limits<double>::max(),
+                           1,
+                           1,
+                           std::bit_cast<double>(std::uint64_t{1}),
+                           std::bit_cast<double>(~std::uint64_t{0}),
+                           0.0};
+  std::vector<Sample> samples;
+  for (const double v : values) samples.push_back({at(static_cast<std::int64_t>(samples.size()) * 15000), v});
+  expect_round_trip(samples);
+}
+
+TEST(Chunk, KeepsDistancesOfEverySize) {
+  std::vector<Sample> samples{{at(-5), 1}};
+  for (const std::int64_t step : {1, 1, 64, 63, 127, 1, 8192, 8191, 1, 16384, 524288, 524287, 1, 1048577, 1}) {
+    samples.push_back({samples.back().t + Duration(step), 1});
+  }
+  samples.push_back({at(std::int64_t{1} << 60), 1});
+  samples.push_back({TimePoint::max(), 1});
+  expect_round_trip(samples);
+}
+
+TEST(Chunk, TakesTwoBitsForASampleThatComesOnTimeAndIsTheSame) {
+  std::vector<Sample> samples;
+  for (int i = 0; i < 120; ++i) samples.push_back({at(i * 15000), 1});
+  EXPECT_LE(make(samples).data().size(), 8U + 4 + 30);
+}
+
+TEST(Chunk, IsFullAtItsLimits) {
+  std::mt19937_64 random(7);
+  ChunkTail tail;
+  Chunk chunk({at(0), 0}, tail);
+  std::int64_t t = 0;
+  while (chunk.append(
+      {at(t += 1 + static_cast<std::int64_t>(random() % (1ULL << 40))), std::bit_cast<double>(random())}, tail)) {
+  }
+  EXPECT_LE(chunk.capacity(), Chunk::kBytesMax);
+  EXPECT_LT(chunk.count(), Chunk::kSamplesMax);
+  EXPECT_GT(chunk.count(), 50U);
+}
+
+TEST(Chunk, RoundTripsWhateverItIsGiven) {
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    std::mt19937_64 random(seed);
+    std::vector<Sample> samples;
+    std::int64_t t = static_cast<std::int64_t>(random() % 1'000'000'000'000);
+    double v = 0;
+    for (std::uint64_t i = 0, n = 1 + random() % 50; i < n; ++i) {
+      samples.push_back({at(t), v});
+      t += 1 + static_cast<std::int64_t>(random() >> (1 + random() % 63)) % (std::int64_t{1} << 50);
+      v = random() % 2 == 0 ? v : std::bit_cast<double>(random() & random() & random());
+    }
+    expect_round_trip(samples);
+  }
+}
+
+TEST(ChunkReader, SurvivesDamagedData) {
+  std::vector<Sample> samples;
+  for (int i = 0; i < 100; ++i) samples.push_back({at(i * 15000 + i % 7), i * 1.1});
+  const Chunk chunk = make(samples);
+  std::mt19937_64 random(3);
+  for (int round = 0; round < 5000; ++round) {
+    std::vector<std::uint8_t> data(chunk.data().begin(), chunk.data().end());
+    for (std::uint64_t i = 0, n = random() % 8; i < n; ++i)
+      data[random() % data.size()] = static_cast<std::uint8_t>(random());
+    data.resize(random() % (data.size() + 1));
+    ChunkReader reader(chunk.first_time(), 120, data);
+    Sample sample;
+    std::size_t got = 0;
+    while (reader.next(sample)) ++got;
+    EXPECT_LE(got, 120U);
+  }
+}
+
+TEST(ChunkReader, SaysThatTheDataEndedTooEarly) {
+  ChunkReader reader(at(0), 3, {});
+  Sample sample;
+  EXPECT_FALSE(reader.next(sample));
+  EXPECT_TRUE(reader.damaged());
+  EXPECT_FALSE(reader.next(sample));
+}
+
+}  // namespace
+}  // namespace tocsin
