@@ -66,7 +66,8 @@ boost::asio::awaitable<std::optional<T>> with_deadline(boost::asio::awaitable<T>
                                                        timer.async_wait(asio::deferred));
   auto [order, error, value, timer_error] =
       co_await group.async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
-  if (order[0] == 1 && error) co_return std::nullopt;
+  // The timer ends first, but with an error, when it is the caller that was cancelled.
+  if (order[0] == 1 && !timer_error && error) co_return std::nullopt;
   if (error) std::rethrow_exception(error);
   co_return std::optional<T>(std::move(value));
 }

@@ -42,9 +42,9 @@ asio::awaitable<void> ManualClock::sleep_until(TimePoint t) {
 void ManualClock::advance_to(TimePoint t) {
   now_ = std::max(now_, t);
   while (!sleepers_.empty() && sleepers_.begin()->first <= now_) {
-    const auto timer = sleepers_.begin()->second;
+    const auto timer = sleepers_.begin()->second.lock();
     sleepers_.erase(sleepers_.begin());
-    timer->cancel();
+    if (timer) timer->cancel();
   }
 }
 

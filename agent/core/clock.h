@@ -49,7 +49,8 @@ class ManualClock final : public Clock {
 
  private:
   TimePoint now_;
-  std::multimap<TimePoint, std::shared_ptr<boost::asio::steady_timer>> sleepers_;
+  // The sleeper owns its timer: it goes with its io_context, which this clock may outlive.
+  std::multimap<TimePoint, std::weak_ptr<boost::asio::steady_timer>> sleepers_;
 };
 
 }  // namespace tocsin

@@ -52,6 +52,51 @@ bool is_space(char32_t rune) {
 
 namespace {
 
+// Runs of letters in which each small one lies `distance` behind its capital, or, with a distance of 1, capitals and
+// small letters alternate.
+struct Letters {
+  char32_t first, last;  // the capitals
+  char32_t distance;
+};
+constexpr Letters kLetters[] = {
+    {'A', 'Z', 32},     {0xc0, 0xd6, 32},   {0xd8, 0xde, 32},    {0x100, 0x12e, 1},   {0x132, 0x136, 1},
+    {0x139, 0x147, 1},  {0x14a, 0x176, 1},  {0x179, 0x17d, 1},   {0x388, 0x38a, 37},  {0x391, 0x3a1, 32},
+    {0x3a3, 0x3ab, 32}, {0x400, 0x40f, 80}, {0x410, 0x42f, 32},  {0x460, 0x480, 1},   {0x48a, 0x4be, 1},
+    {0x4d0, 0x52e, 1},  {0x531, 0x556, 48}, {0x1e00, 0x1e94, 1}, {0x1ea0, 0x1efe, 1},
+};
+
+}  // namespace
+
+char32_t to_upper(char32_t rune) {
+  for (const Letters& l : kLetters) {
+    if (rune < l.first + l.distance || rune > l.last + l.distance) continue;
+    if (l.distance > 1 || (rune - l.first) % 2 == 1) return rune - l.distance;
+  }
+  return rune;
+}
+
+char32_t to_lower(char32_t rune) {
+  for (const Letters& l : kLetters) {
+    if (rune < l.first || rune > l.last) continue;
+    if (l.distance > 1 || (rune - l.first) % 2 == 0) return rune + l.distance;
+  }
+  return rune;
+}
+
+std::string to_upper(std::string_view text) {
+  std::string out;
+  while (!text.empty()) append_rune(out, to_upper(take_rune(text)));
+  return out;
+}
+
+std::string to_lower(std::string_view text) {
+  std::string out;
+  while (!text.empty()) append_rune(out, to_lower(take_rune(text)));
+  return out;
+}
+
+namespace {
+
 // `digits` digits of `base` off the front of `rest`, or nothing.
 std::optional<std::uint32_t> take_digits(std::string_view& rest, std::size_t digits, std::uint32_t base) {
   if (rest.size() < digits) return std::nullopt;

@@ -16,6 +16,12 @@ void append_rune(std::string& out, char32_t rune);
 /// unicode.IsSpace.
 bool is_space(char32_t rune);
 
+/// The other case of a letter: ASCII, Latin, Greek, Cyrillic and Armenian; anything else is given back.
+char32_t to_upper(char32_t rune);
+char32_t to_lower(char32_t rune);
+std::string to_upper(std::string_view text);
+std::string to_lower(std::string_view text);
+
 /// strconv.Unquote of "…", `…` or '…' (one code point). Nothing when the text is malformed.
 std::optional<std::string> unquoted(std::string_view text);
 

@@ -369,7 +369,9 @@ Field<T> Fields::operator()(std::string_view name, T& value, std::string_view do
   }
   const ConfigNode* node = node_ == nullptr ? nullptr : node_->find(name);
   if (node != nullptr && node->is_null()) node = nullptr;  // YAML: a key without a value is not given
-  Field<T> field{nullptr, node, node_ == nullptr ? Position{} : node_->at, &value, diagnostics_};
+  // What is no table has been told already: then nothing is missing from it.
+  const bool table = node_ != nullptr && node_->as_map() != nullptr;
+  Field<T> field{nullptr, node, node_ == nullptr ? Position{} : node_->at, &value, table ? diagnostics_ : nullptr};
   field.name_ = name;
   if (node != nullptr) field.good_ = Codec<T>::read(*node, value, *diagnostics_);
   return field;

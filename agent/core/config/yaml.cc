@@ -13,7 +13,7 @@ namespace tocsin {
 namespace {
 
 // Aliases can blow a small file up ("billion laughs"); nobody's rule file has as many values as this.
-constexpr std::size_t kNodesMax = 1'000'000;
+constexpr std::size_t kNodesMax = 250'000;
 constexpr std::size_t kDepthMax = 100;
 
 class Converter {

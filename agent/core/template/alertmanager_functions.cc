@@ -18,15 +18,16 @@ Result<Value> join(std::string separator, List items) {
 
 // Each word with a capital first and small letters behind it.
 Result<Value> title(std::string text) {
-  text = lower(std::move(text));
+  std::string out;
   bool begins = true;
-  for (char& c : text) {
-    if (begins && c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
-    const bool in_word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-                         c == '\'' || static_cast<unsigned char>(c) >= 0x80;
-    begins = !in_word;
+  for (std::string_view rest = text; !rest.empty();) {
+    const char32_t rune = take_rune(rest);
+    append_rune(out, begins ? to_upper(rune) : to_lower(rune));
+    const bool word = (rune >= '0' && rune <= '9') || rune == '_' || rune == '\'' || rune >= 0x80 ||
+                      to_lower(rune) != rune || to_upper(rune) != rune;
+    begins = !word || is_space(rune);
   }
-  return text;
+  return out;
 }
 
 Result<Value> trim_space(std::string text) {

@@ -197,7 +197,7 @@ Result<Value> js(Args args) {
         out += fmt::format("\\u{:04X}", static_cast<std::uint32_t>(rune));
         break;
       default:
-        if (rune < 0x20) {
+        if (rune < 0x20 || rune == 0x2028 || rune == 0x2029) {
           out += fmt::format("\\u{:04X}", static_cast<std::uint32_t>(rune));
         } else {
           out += before.substr(0, before.size() - rest.size());

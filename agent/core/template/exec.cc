@@ -322,7 +322,6 @@ class Execution {
 
   std::optional<Value> field(const Expr& e, const std::string& name, const Command* c, const Value& dot,
                              const Value& receiver, Final final, bool inner) {
-    at(e);
     // In Go the zero of a map's element type is a nil interface, whose fields are an error; a nil that came through a
     // variable, a function or dot has no type and gives nil again.
     if (receiver.is_nil())
@@ -337,7 +336,6 @@ class Execution {
     if (method != nullptr || receiver.as_time() != nullptr || receiver.as_duration() != nullptr) {
       const auto args = operands(c, dot, final);
       if (!args) return std::nullopt;
-      at(e);
       if (method != nullptr) return called(name, (*method)(*args), c, e);
       if (auto result = call_time_method(receiver, name, *args)) return called(name, std::move(*result), c, e);
       return fail_here("can't evaluate field {} in type {}", name, receiver.type());
@@ -359,13 +357,26 @@ class Execution {
 
   std::optional<Value> called(const std::string& name, Result<Value> result, const Command* c, const Expr& e) {
     if (result) return std::move(*result);
-    if (result.error().message.starts_with(kBadCall)) return fail_text(result.error().message);
-    if (c != nullptr) {
+    if (const auto bad = as_bad_operand(result.error())) return fail_operand(*bad, c);
+    const bool bad_call = result.error().message.starts_with(kBadCall);
+    if (c != nullptr && !bad_call) {
       at(*c);
     } else {
       at(e);
     }
+    if (bad_call) return fail_text(result.error().message);
     return fail_here("error calling {}: {}", name, result.error().message);
+  }
+
+  // The mistake stands at the operand, or, when that came through the pipe, where the evaluation was last.
+  std::nullopt_t fail_operand(const BadOperand& bad, const Command* c) {
+    const Expr* word = c != nullptr && bad.operand + 1 < c->words.size() ? &c->words[bad.operand + 1] : nullptr;
+    if (word != nullptr) at(*word);
+    if (word == nullptr || word->constant.is_nil()) {
+      return fail_here("wrong type for value; expected {}; got {}", bad.wanted, bad.got);
+    }
+    if (bad.wanted == "string") return fail_here("expected string; found {}", word->text);
+    return fail_here("can't handle {} for arg of type {}", word->text, bad.wanted);
   }
 
   std::optional<Value> function(const Expr& e, const Command* c, const Value& dot, Final final) {
@@ -377,7 +388,6 @@ class Execution {
     if (!is_own && built_in == builtins().end()) return fail_here("{} is not a defined function", quote(name));
     const auto args = operands(c, dot, final);
     if (!args) return std::nullopt;
-    at(e);
     return called(name, built_in->second(*args), c, e);
   }
 

@@ -214,6 +214,10 @@ void Printer::floating(const Value& v, double d, char32_t verb, const Flags& f) 
       if (precision < 0) precision = 6;
       letter = verb == 'F' ? 'f' : static_cast<char>(verb);
       break;
+    case 'x':
+    case 'X':
+      letter = static_cast<char>(verb);
+      break;
     case 'g':
     case 'G':
       letter = static_cast<char>(verb);
@@ -420,11 +424,21 @@ std::pair<std::string, int> shortest(double value) {
   return {digits, value == 0 ? 1 : exponent + 1};
 }
 
+// 0x1.8p+01: an exponent of two digits at least.
+std::string hexadecimal(double value, char verb, int precision) {
+  std::string out =
+      precision < 0 ? fmt::format("{:a}", value) : fmt::format("{:.{}a}", value, std::min(precision, kWidthMax));
+  const std::size_t exponent = out.find('p') + 2;
+  if (out.size() - exponent < 2) out.insert(exponent, "0");
+  return verb == 'x' ? out : to_upper(out);
+}
+
 }  // namespace
 
 std::string format_float(double value, char verb, int precision) {
   if (std::isnan(value)) return "NaN";
   if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
+  if (verb == 'x' || verb == 'X') return hexadecimal(value, verb, precision);
   const bool upper = verb == 'E' || verb == 'G';
   if (precision >= 0) {
     const std::string format = fmt::format("%.{}{}", std::min(precision, kWidthMax), verb);

@@ -9,8 +9,8 @@
 /// Go's fmt package over template values.
 namespace tocsin::tmpl {
 
-/// strconv.FormatFloat(value, verb, precision, 64) for the verbs e E f F g G; a precision of -1 gives the shortest text
-/// that reads back as the same number.
+/// strconv.FormatFloat(value, verb, precision, 64) for the verbs e E f F g G x X; a precision of -1 gives the shortest
+/// text that reads back as the same number.
 std::string format_float(double value, char verb, int precision);
 /// strconv.Quote.
 std::string quote(std::string_view text);

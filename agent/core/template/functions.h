@@ -16,6 +16,15 @@ namespace tocsin::tmpl {
 /// it. Such messages start with this word.
 inline constexpr std::string_view kBadCall = "wrong ";
 
+/// The same for one operand (from 0), which Go then names as the place. Only the execution reads it back.
+struct BadOperand {
+  std::size_t operand = 0;
+  std::string wanted;
+  std::string got;
+};
+Error bad_operand(std::size_t operand, std::string_view wanted_type, const Value& got);
+std::optional<BadOperand> as_bad_operand(const Error& error);
+
 /// A time.Duration, or a number of nanoseconds.
 std::optional<Duration> duration_of(const Value& value);
 
@@ -42,6 +51,18 @@ struct Operand<List> {
     return l == nullptr ? std::nullopt : std::optional<List>(*l);
   }
 };
+/// What `query` returned, as Prometheus' own functions take it.
+struct Samples {
+  List items;
+};
+template <>
+struct Operand<Samples> {
+  static constexpr std::string_view kType = "template.queryResult";
+  static std::optional<Samples> of(const Value& v) {
+    const List* l = v.as_list();
+    return l == nullptr ? std::nullopt : std::optional<Samples>(Samples{*l});
+  }
+};
 template <>
 struct Operand<Value::Time> {
   static constexpr std::string_view kType = "time.Time";
@@ -66,12 +87,9 @@ Function typed_function(std::string name, std::function<Result<Value>(A...)> f) 
     }
     return [&]<std::size_t... I>(std::index_sequence<I...>)->Result<Value> {
       std::tuple<std::optional<A>...> operands{Operand<A>::of(args[I])...};
-      std::string bad;
-      ((bad.empty() && !std::get<I>(operands)
-            ? bad = fmt::format("wrong type for value; expected {}; got {}", Operand<A>::kType, args[I].type())
-            : bad),
-       ...);
-      if (!bad.empty()) return tl::make_unexpected(Error{bad});
+      std::optional<Error> bad;
+      ((bad || std::get<I>(operands) ? void() : void(bad = bad_operand(I, Operand<A>::kType, args[I]))), ...);
+      if (bad) return tl::make_unexpected(*bad);
       return f(std::move(*std::get<I>(operands))...);
     }
     (std::index_sequence_for<A...>());
@@ -89,8 +107,6 @@ const Functions& builtins();
 Functions shared_functions();
 /// A number, a duration in seconds, or a text that says a number.
 Result<double> number_of(const Value& value);
-std::string upper(std::string text);
-std::string lower(std::string text);
 /// html/template's escaping of text.
 std::string escape_html(std::string_view text);
 /// encoding/json.Marshal.

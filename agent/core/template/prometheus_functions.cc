@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "agent/core/go_text.h"
 #include "agent/core/template/format.h"
 #include "agent/core/template/functions.h"
 #include "agent/core/template/go_time.h"
@@ -78,14 +79,16 @@ Result<Value> parse_duration_text(std::string text) {
 
 // strings.Title: the first letter of each word in upper case, the rest as it is.
 Result<Value> title(std::string text) {
+  std::string out;
   bool begins = true;
-  for (char& c : text) {
-    if (begins && c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-                        c == '\'' || static_cast<unsigned char>(c) >= 0x80;
-    begins = !letter && c != '\'';
+  for (std::string_view rest = text; !rest.empty();) {
+    const char32_t rune = take_rune(rest);
+    append_rune(out, begins ? to_upper(rune) : rune);
+    const bool word =
+        (rune >= '0' && rune <= '9') || rune == '_' || rune >= 0x80 || to_lower(rune) != rune || to_upper(rune) != rune;
+    begins = !word || is_space(rune);
   }
-  return text;
+  return out;
 }
 
 // host:port, [v6]:port as Go's net.SplitHostPort; nothing when it has no port.
@@ -130,21 +133,21 @@ std::string label_of(const Value& sample, std::string_view name) {
   return map == nullptr || at == map->end() ? "" : at->second.print();
 }
 
-Result<Value> first(List samples) {
-  if (samples.empty()) return fail("first() called on vector with no elements");
-  return samples.front();
+Result<Value> first(Samples samples) {
+  if (samples.items.empty()) return fail("first() called on vector with no elements");
+  return samples.items.front();
 }
 
 Result<Value> value(Value sample) {
   const Value* v = field_of(sample, "Value");
-  if (v == nullptr) return fail("wrong type for value; expected *template.sample; got {}", sample.type());
+  if (v == nullptr) return tl::make_unexpected(bad_operand(0, "*template.sample", sample));
   return *v;
 }
 
-Result<Value> sort_by_label(std::string name, List samples) {
-  std::stable_sort(samples.begin(), samples.end(),
+Result<Value> sort_by_label(std::string name, Samples samples) {
+  std::stable_sort(samples.items.begin(), samples.items.end(),
                    [&](const Value& a, const Value& b) { return label_of(a, name) < label_of(b, name); });
-  return Value(std::move(samples));
+  return Value(std::move(samples.items));
 }
 
 Result<Value> args(std::span<const Value> values) {

@@ -27,6 +27,7 @@ Result<double> number_of(const Value& value) {
   double number = 0;
   const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number,
                                             hex ? std::chars_format::hex : std::chars_format::general);
+  if (hex && rest.find_first_of("pP") == std::string_view::npos) return bad();
   if (error == std::errc::result_out_of_range) {
     return fail("strconv.ParseFloat: parsing {}: value out of range", quote(*text));
   }
@@ -36,13 +37,47 @@ Result<double> number_of(const Value& value) {
 
 namespace {
 
+// What Go's regexp says where RE2 says something else.
+std::string_view mistake(re2::RE2::ErrorCode code) {
+  switch (code) {
+    case re2::RE2::ErrorBadEscape:
+      return "invalid escape sequence";
+    case re2::RE2::ErrorBadCharClass:
+      return "invalid character class";
+    case re2::RE2::ErrorBadCharRange:
+      return "invalid character class range";
+    case re2::RE2::ErrorMissingBracket:
+      return "missing closing ]";
+    case re2::RE2::ErrorMissingParen:
+      return "missing closing )";
+    case re2::RE2::ErrorUnexpectedParen:
+      return "unexpected )";
+    case re2::RE2::ErrorTrailingBackslash:
+      return "trailing backslash at end of expression";
+    case re2::RE2::ErrorRepeatArgument:
+      return "missing argument to repetition operator";
+    case re2::RE2::ErrorRepeatSize:
+      return "invalid repeat count";
+    case re2::RE2::ErrorRepeatOp:
+      return "invalid nested repetition operator";
+    case re2::RE2::ErrorBadPerlOp:
+      return "invalid or unsupported Perl syntax";
+    case re2::RE2::ErrorBadUTF8:
+      return "invalid UTF-8";
+    case re2::RE2::ErrorBadNamedCapture:
+      return "invalid named capture";
+    default:
+      return "expression is too large";
+  }
+}
+
 // RE2 as Go's regexp reads it, within a bound of memory.
 Result<std::unique_ptr<re2::RE2>> compile(const std::string& pattern) {
   re2::RE2::Options options;
   options.set_log_errors(false);
   options.set_max_mem(1 << 20);
   auto regex = std::make_unique<re2::RE2>(pattern, options);
-  if (!regex->ok()) return fail("error parsing regexp: {}: `{}`", regex->error(), pattern);
+  if (!regex->ok()) return fail("error parsing regexp: {}: `{}`", mistake(regex->error_code()), regex->error_arg());
   return regex;
 }
 
@@ -91,7 +126,7 @@ void expand(std::string_view replacement, const re2::RE2& regex, const std::vect
 
 Result<Value> replace_all(std::string pattern, std::string replacement, std::string text) {
   const auto compiled = compile(pattern);
-  if (!compiled) return tl::make_unexpected(compiled.error());
+  if (!compiled) return fail("regexp: Compile(`{}`): {}", pattern, compiled.error().message);
   const re2::RE2& regex = **compiled;
   std::vector<re2::StringPiece> groups(static_cast<std::size_t>(regex.NumberOfCapturingGroups()) + 1);
   const re2::StringPiece whole(text);
@@ -145,26 +180,26 @@ Result<Value> humanize_duration(Value value) {
   return format_float(v, 'g', 4) + prefix + "s";
 }
 
-std::string cased(std::string text, char from, char to, int shift) {
-  for (char& c : text) {
-    if (c >= from && c <= to) c = static_cast<char>(c + shift);
-  }
-  return text;
-}
-
 }  // namespace
 
-std::string upper(std::string text) {
-  return cased(std::move(text), 'a', 'z', -32);
+Error bad_operand(std::size_t operand, std::string_view wanted_type, const Value& got) {
+  return {fmt::format("\x1f{}\x1f{}\x1f{}", operand, wanted_type, got.type())};
 }
-std::string lower(std::string text) {
-  return cased(std::move(text), 'A', 'Z', 32);
+
+std::optional<BadOperand> as_bad_operand(const Error& error) {
+  const std::string& text = error.message;
+  if (!text.starts_with('\x1f')) return std::nullopt;
+  const std::size_t wanted = text.find('\x1f', 1) + 1;
+  const std::size_t got = text.find('\x1f', wanted) + 1;
+  BadOperand bad{0, text.substr(wanted, got - wanted - 1), text.substr(got)};
+  std::from_chars(text.data() + 1, text.data() + wanted - 1, bad.operand);
+  return bad;
 }
 
 Functions shared_functions() {
   return {
-      {"toUpper", typed("toUpper", [](std::string s) -> Result<Value> { return upper(std::move(s)); })},
-      {"toLower", typed("toLower", [](std::string s) -> Result<Value> { return lower(std::move(s)); })},
+      {"toUpper", typed("toUpper", [](std::string s) -> Result<Value> { return to_upper(s); })},
+      {"toLower", typed("toLower", [](std::string s) -> Result<Value> { return to_lower(s); })},
       {"match", typed("match", match)},
       {"reReplaceAll", typed("reReplaceAll", replace_all)},
       {"safeHtml", typed("safeHtml", [](std::string s) -> Result<Value> { return s; })},

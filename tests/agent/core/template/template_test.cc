@@ -186,7 +186,7 @@ TEST(Template, ReportsMistakesAsGoDoes) {
        {"{{toUpper}}",
         "! template: t:1:2: executing \"t\" at <toUpper>: wrong number of args for toUpper: want 1 got 0"},
        {"{{(args 1).a.b}}",
-        "! template: t:1:10: executing \"t\" at <(args 1).a.b>: nil pointer evaluating interface {}.b"}});
+        "! template: t:1:8: executing \"t\" at <1>: nil pointer evaluating interface {}.b"}});
 }
 
 TEST(Template, StaysWithinItsLimits) {
