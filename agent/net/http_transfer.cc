@@ -261,10 +261,12 @@ bool HttpTransfer::take_header(std::string_view line) {
   }
   if (line.starts_with("HTTP/")) {  // also after each 1xx
     response_.headers.clear();
+    headers_complete_ = false;
     note_reused_connection();
     return true;
   }
   while (line.ends_with('\n') || line.ends_with('\r')) line.remove_suffix(1);
+  headers_complete_ = line.empty();
   const std::size_t colon = line.find(':');
   if (colon == line.npos || colon == 0) return true;
   std::string_view value = line.substr(colon + 1);
@@ -338,7 +340,8 @@ void HttpTransfer::read_timings(double resolve_seconds) {
 
 std::string HttpTransfer::timeout_text() const {
   const HttpTimings& timings = response_.timings;
-  if (timings.connect == 0) return "timeout while connecting";
+  // curl 7.88 tells when it connected only once TLS is done, but the address at once.
+  if (timings.connect == 0 && response_.remote_address.empty()) return "timeout while connecting";
   if (https_ && timings.tls == 0) return "timeout in the TLS handshake";
   if (timings.first_byte == 0) return "timeout before the answer began";
   return "timeout in the middle of the answer";
@@ -350,7 +353,12 @@ void HttpTransfer::classify(bool ended) {
     response_.error = timeout_text();
     return;
   }
-  if (code_ == CURLE_OK) return;
+  if (code_ == CURLE_OK && headers_complete_) return;
+  if (code_ == CURLE_OK) {  // curl takes the end of the connection for the end of the headers
+    response_.failure = HttpFailure::kReceive;
+    response_.error = "the connection was closed in the middle of the headers";
+    return;
+  }
   const std::string text = curl_error_[0] != '\0' ? curl_error_.data() : curl_easy_strerror(code_);
   if (own_failure_ != HttpFailure::kNone) {
     response_.failure = own_failure_;

@@ -105,6 +105,7 @@ class HttpTransfer {
   bool https_ = false;
   std::size_t header_bytes_ = 0;
   std::size_t header_lines_ = 0;
+  bool headers_complete_ = false;
 };
 
 }  // namespace tocsin
