@@ -5,7 +5,9 @@
 namespace tocsin {
 
 std::span<const ProbeType> probe_types() {
-  static const std::vector<ProbeType> types = {kHostProbe};
+  static const std::vector<ProbeType> types = {
+      kDnsProbe, kExecProbe, kHeartbeatProbe, kHostProbe, kHttpProbe, kIcmpProbe, kTcpProbe,
+  };
   return types;
 }
 
