@@ -2,6 +2,8 @@
 // followed, what a missing key is (the option missingkey=zero, as Prometheus and Alertmanager set it). The first error
 // unwinds everything; `node_` is where Go would say that it happened.
 
+#include "agent/core/template/exec.h"
+
 #include <algorithm>
 #include <optional>
 
@@ -11,12 +13,6 @@
 #include "agent/core/template/parser.h"
 
 namespace tocsin::tmpl {
-
-struct Template::Impl {
-  std::string name;
-  std::shared_ptr<const Functions> functions;
-  Trees trees;
-};
 
 namespace {
 
@@ -147,6 +143,7 @@ class Execution {
     Flow flow = Flow::kOn;
     bool any = false;
     const auto turn = [&](const Value& index, const Value& element) {
+      if (!step()) return false;
       any = true;
       const std::vector<std::string>& names = s.pipe.variables;
       if (!names.empty()) {
@@ -422,38 +419,9 @@ class Execution {
 
 }  // namespace
 
-Result<Template> Template::parse(std::string_view name, std::string_view text,
-                                 std::shared_ptr<const Functions> functions) {
-  Result<Trees> trees = parse_trees(name, text, *functions);
-  if (!trees) return tl::make_unexpected(trees.error());
-  return Template(std::make_shared<const Impl>(Impl{std::string(name), std::move(functions), std::move(*trees)}));
-}
-
-Result<void> Template::add(std::string_view name, std::string_view text) {
-  Result<Trees> trees = parse_trees(name, text, *impl_->functions);
-  if (!trees) return tl::make_unexpected(trees.error());
-  Impl next = *impl_;
-  for (auto& [defined, tree] : *trees) {
-    auto& place = next.trees[defined];
-    if (place == nullptr || !tree->blank()) place = std::move(tree);
-  }
-  impl_ = std::make_shared<const Impl>(std::move(next));
-  return {};
-}
-
-bool Template::has(std::string_view defined_name) const {
-  return impl_->trees.contains(defined_name);
-}
-
-Result<std::string> Template::execute(const Value& data, const Limits& limits) const {
-  return execute(impl_->name, data, limits);
-}
-
-Result<std::string> Template::execute(std::string_view defined_name, const Value& data, const Limits& limits) const {
-  const auto tree = impl_->trees.find(defined_name);
-  if (tree == impl_->trees.end())
-    return fail("template: no template {} associated with template {}", quote(defined_name), quote(impl_->name));
-  return Execution(impl_->trees, *impl_->functions, limits).run(*tree->second, data);
+Result<std::string> execute_tree(const Trees& trees, const Tree& tree, const Functions& functions, const Value& data,
+                                 const Limits& limits) {
+  return Execution(trees, functions, limits).run(tree, data);
 }
 
 }  // namespace tocsin::tmpl

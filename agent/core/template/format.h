@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,6 +13,9 @@ namespace tocsin::tmpl {
 /// strconv.FormatFloat(value, verb, precision, 64) for the verbs e E f F g G x X; a precision of -1 gives the shortest
 /// text that reads back as the same number.
 std::string format_float(double value, char verb, int precision);
+/// A number of a template: 1_000, 0x1F, 0b1, 0o7, 017, 1.5e3, 0x1p-2, with a sign. Nothing when it is none or does not
+/// fit.
+std::optional<Value> parse_number(std::string_view text);
 /// strconv.Quote.
 std::string quote(std::string_view text);
 

@@ -15,26 +15,6 @@
 
 namespace tocsin::tmpl {
 
-std::string Command::text() const {
-  std::string out;
-  for (const Expr& word : words) out += (out.empty() ? "" : " ") + word.text;
-  return out;
-}
-
-std::string Pipe::text() const {
-  std::string out;
-  for (const std::string& v : variables) out += (out.empty() ? "" : ", ") + v;
-  if (!variables.empty()) out += assigns ? " = " : " := ";
-  for (std::size_t i = 0; i < commands.size(); ++i) out += (i == 0 ? "" : " | ") + commands[i].text();
-  return out;
-}
-
-bool Tree::blank() const {
-  return std::all_of(body.begin(), body.end(), [](const Statement& s) {
-    return s.kind == Statement::Kind::kText && s.text.find_first_not_of(" \t\r\n") == std::string::npos;
-  });
-}
-
 namespace {
 
 using TokenKind = Token::Kind;
@@ -48,35 +28,6 @@ std::string described(const Token& token) {
   if (token.kind == TokenKind::kKeyword) return "<" + token.text + ">";
   if (token.text.size() > 10) return quote(token.text.substr(0, 10)) + "...";
   return quote(token.text);
-}
-
-// A number of Go: 1_000, 0x1F, 0b1, 0o7, 017, 1.5e3, 0x1p-2.
-std::optional<Value> number(std::string_view text) {
-  std::string digits(text);
-  digits.erase(std::remove(digits.begin(), digits.end(), '_'), digits.end());
-  const bool minus = digits.starts_with('-');
-  if (minus || digits.starts_with('+')) digits.erase(0, 1);
-  const auto prefixed = [&](char small) {
-    return digits.size() > 2 && digits[0] == '0' && (digits[1] | 0x20) == small;
-  };
-  const bool hex = prefixed('x');
-  int base = hex ? 16 : prefixed('b') ? 2 : prefixed('o') ? 8 : 10;
-  const char* begin = digits.data() + (base == 10 ? 0 : 2);
-  const char* end = digits.data() + digits.size();
-  if (base == 10 && digits.size() > 1 && digits[0] == '0' && digits.find_first_not_of("01234567") == std::string::npos)
-    base = 8;
-  std::uint64_t magnitude = 0;
-  const auto [stop, error] = std::from_chars(begin, end, magnitude, base);
-  if (error == std::errc() && stop == end) {
-    constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-    if (magnitude > kMost + (minus ? 1 : 0)) return std::nullopt;
-    return Value(static_cast<std::int64_t>(minus ? 0 - magnitude : magnitude));
-  }
-  if (digits.find_first_of(hex ? ".pP" : ".eE") == std::string::npos) return std::nullopt;
-  double value = 0;
-  const auto float_end = std::from_chars(begin, end, value, hex ? std::chars_format::hex : std::chars_format::general);
-  if (float_end.ec != std::errc() || float_end.ptr != end) return std::nullopt;
-  return Value(minus ? -value : value);
 }
 
 class Parser {
@@ -520,7 +471,7 @@ class Parser {
       e.constant = static_cast<std::int64_t>(take_rune(rest));
       return e;
     }
-    std::optional<Value> value = number(token.text);
+    std::optional<Value> value = parse_number(token.text);
     if (!value) {
       error(fmt::format("bad number syntax: {}", quote(token.text)));
       return std::nullopt;

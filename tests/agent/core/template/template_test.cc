@@ -192,7 +192,7 @@ TEST(Template, ReportsMistakesAsGoDoes) {
 TEST(Template, StaysWithinItsLimits) {
   EXPECT_NE(expand("{{range .List}}0123456789{{end}}", {.output_bytes_max = 25}).find("the output is too long"),
             std::string::npos);
-  EXPECT_NE(expand("{{range 1000000}}{{end}}{{range 1000000}}x{{end}}", {.steps_max = 1000}).find("too many steps"),
+  EXPECT_NE(expand("{{range 1000000000000}}{{end}}", {.steps_max = 1000}).find("too many steps"),
             std::string::npos);
   std::string deep;
   for (int i = 0; i < 100000; ++i) deep += "(";
