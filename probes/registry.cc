@@ -6,7 +6,7 @@ namespace tocsin {
 
 std::span<const ProbeType> probe_types() {
   static const std::vector<ProbeType> types = {
-      kDnsProbe, kExecProbe, kHeartbeatProbe, kHostProbe, kHttpProbe, kIcmpProbe, kTcpProbe,
+      kDnsProbe, kExecProbe, kHeartbeatProbe, kHostProbe, kHttpProbe, kIcmpProbe, kScrapeProbe, kTcpProbe,
   };
   return types;
 }
