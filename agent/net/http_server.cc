@@ -17,9 +17,9 @@
 
 #include "agent/core/async.h"
 #include "agent/core/log.h"
+#include "agent/core/url.h"
 #include "agent/net/completion.h"
 #include "agent/net/gzip.h"
-#include "agent/net/url.h"
 
 namespace tocsin {
 
@@ -43,7 +43,16 @@ struct Route {
 using Parser = http::request_parser<http::string_body>;
 using Answer = http::response<http::string_body>;
 
-ServerRequest to_request(http::request<http::string_body> from, const std::string& remote) {
+/// Errors: a broken escape, or too many parameters.
+Result<void> add_query(std::string_view text, QueryPairs& out) {
+  Result<QueryPairs> pairs = parse_query(text);
+  if (!pairs) return tl::make_unexpected(pairs.error());
+  out.insert(out.end(), std::make_move_iterator(pairs->begin()), std::make_move_iterator(pairs->end()));
+  return {};
+}
+
+/// Errors: what the client got wrong.
+Result<ServerRequest> to_request(http::request<http::string_body> from, const std::string& remote) {
   ServerRequest request;
   request.method = std::string(from.method_string());
   request.target = std::string(from.target());
@@ -54,14 +63,19 @@ ServerRequest to_request(http::request<http::string_body> from, const std::strin
     target = slash == target.npos ? "/" : target.substr(slash);
   }
   const std::size_t mark = target.find('?');
-  request.path = lenient_decode(target.substr(0, mark), false);
-  if (mark != target.npos) parse_query(target.substr(mark + 1), request.query);
+  Result<std::string> path = percent_decode(target.substr(0, mark));
+  if (!path) return fail_in("path", path.error());
+  request.path = std::move(*path);
+  if (mark != target.npos) {
+    if (const auto added = add_query(target.substr(mark + 1), request.query); !added)
+      return fail_in("query", added.error());
+  }
   for (const auto& field : from)
     request.headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
   request.body = std::move(from.body());
   const std::string_view type = header(request.headers, "Content-Type");
   if (beast::iequals(type.substr(0, type.find(';')), "application/x-www-form-urlencoded")) {
-    parse_query(request.body, request.query);
+    if (const auto added = add_query(request.body, request.query); !added) return fail_in("form", added.error());
   }
   return request;
 }
@@ -314,8 +328,13 @@ asio::awaitable<bool> HttpServer::Impl::exchange(Connection& connection) {
   const unsigned version = parser.get().version();
   const bool gzip = takes_gzip(parser.get());
   const bool head = parser.get().method() == http::verb::head;
-  ServerRequest request = to_request(parser.release(), connection.remote);
-  ServerResponse response = co_await handle(std::move(request));
+  Result<ServerRequest> request = to_request(parser.release(), connection.remote);
+  ServerResponse response;
+  if (request) {
+    response = co_await handle(std::move(*request));
+  } else {
+    response = ServerResponse::text(400, request.error().message + "\n");
+  }
   Answer answer = to_answer(std::move(response), gzip, head);
   answer.version(version);
   answer.keep_alive(keep && !stopping);

@@ -11,6 +11,7 @@
 
 #include <array>
 
+#include "agent/core/base64.h"
 #include "agent/core/clock.h"
 #include "agent/net/stream.h"
 
@@ -23,29 +24,6 @@ namespace {
 constexpr std::size_t kLineBytesMax = 4096;
 constexpr int kReplyLinesMax = 128;
 
-std::string base64(std::string_view text) {
-  std::string out((text.size() + 2) / 3 * 4 + 1, '\0');
-  const int length =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), reinterpret_cast<const unsigned char*>(text.data()),
-                      static_cast<int>(text.size()));
-  out.resize(static_cast<std::size_t>(length));
-  return out;
-}
-
-std::string unbase64(std::string_view text) {
-  std::string out(text.size(), '\0');
-  const int length =
-      EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()), reinterpret_cast<const unsigned char*>(text.data()),
-                      static_cast<int>(text.size()));
-  if (length < 0) return "";
-  out.resize(static_cast<std::size_t>(length));
-  while (text.ends_with('=')) {  // EVP_DecodeBlock counts the padding
-    text.remove_suffix(1);
-    if (!out.empty()) out.pop_back();
-  }
-  return out;
-}
-
 /// RFC 2195: HMAC-MD5 of the challenge under the password, in hexadecimal.
 std::string cram_md5(const std::string& username, const std::string& password, std::string_view challenge) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
@@ -54,7 +32,7 @@ std::string cram_md5(const std::string& username, const std::string& password, s
        reinterpret_cast<const unsigned char*>(challenge.data()), challenge.size(), digest.data(), &length);
   std::string out = username + ' ';
   for (unsigned int i = 0; i < length; ++i) out += fmt::format("{:02x}", digest[i]);
-  return base64(out);
+  return base64_encode(out);
 }
 
 /// CRLF lines, each leading dot doubled, and the dot that ends it (RFC 5321, 4.5.2).
@@ -273,20 +251,21 @@ asio::awaitable<bool> Session::log_in() {
     rest.remove_prefix(std::min(mechanism.size() + 1, rest.size()));
     if (mechanism == "PLAIN") {
       const std::string token = '\0' + request_.username + '\0' + request_.password;
-      co_return co_await demand("AUTH PLAIN " + base64(token), 2, "AUTH PLAIN");
+      co_return co_await demand("AUTH PLAIN " + base64_encode(token), 2, "AUTH PLAIN");
     }
     if (mechanism == "LOGIN") {
       const bool asked = co_await demand("AUTH LOGIN", 3, "AUTH LOGIN");
       if (!asked) co_return false;
-      const bool named = co_await demand(base64(request_.username), 3, "AUTH LOGIN");
+      const bool named = co_await demand(base64_encode(request_.username), 3, "AUTH LOGIN");
       if (!named) co_return false;
-      co_return co_await demand(base64(request_.password), 2, "AUTH LOGIN");
+      co_return co_await demand(base64_encode(request_.password), 2, "AUTH LOGIN");
     }
     if (mechanism == "CRAM-MD5") {
       const bool asked = co_await demand("AUTH CRAM-MD5", 3, "AUTH CRAM-MD5");
       if (!asked) co_return false;
-      const std::string challenge = unbase64(lines_.back());
-      co_return co_await demand(cram_md5(request_.username, request_.password, challenge), 2, "AUTH CRAM-MD5");
+      const Result<std::string> challenge = base64_decode(lines_.back());
+      if (!challenge) co_return fail_with(HttpFailure::kProtocol, "AUTH CRAM-MD5: the challenge is not base64");
+      co_return co_await demand(cram_md5(request_.username, request_.password, *challenge), 2, "AUTH CRAM-MD5");
     }
   }
   co_return fail_with(HttpFailure::kProtocol,

@@ -97,7 +97,8 @@ TEST(HttpServer, AnswersByPathAndMethod) {
   EXPECT_EQ(refused.status, 405);
   EXPECT_EQ(header(refused.headers, "Allow"), "GET, HEAD, POST");
   EXPECT_EQ(served.send("GET", "/broken").status, 500);
-  EXPECT_EQ(served.server.stats().requests_total, 5U);
+  EXPECT_EQ(served.send("GET", "/echo?a=%zz").status, 400);
+  EXPECT_EQ(served.server.stats().requests_total, 6U);
 }
 
 TEST(HttpServer, AddsFormFieldsToTheQuery) {
