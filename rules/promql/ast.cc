@@ -289,10 +289,7 @@ ExprPtr edit_selectors(const ExprPtr& expr, const std::function<void(TimeModifie
                  },
                  [&](VectorSelector& n) { edit(n.time); },
                  [&](MatrixSelector& n) { edit(n.selector.time); },
-                 [&](Subquery& n) {
-                   down(n.inner);
-                   edit(n.time);
-                 },
+                 [&](Subquery& n) { edit(n.time); },
                  [](auto&) {},
              },
              copy->node);

@@ -177,7 +177,7 @@ void for_each_child(const Expr& expr, const std::function<void(const ExprPtr&)>&
 /// The expression inside any number of parentheses.
 const Expr& unwrap(const Expr& expr);
 
-/// The same tree with `edit` applied to a copy of each selector and subquery, from the leaves up.
+/// The same tree with `edit` applied to a copy of each selector and subquery, but not to what is inside a subquery.
 ExprPtr edit_selectors(const ExprPtr& expr, const std::function<void(TimeModifiers&)>& edit);
 
 std::string to_string(const DurationExpr& expr);

@@ -5,21 +5,13 @@
 
 #include "rules/promql/ast.h"
 #include "rules/promql/functions.h"
+#include "rules/promql/plan.h"
 
 namespace tocsin::promql {
 namespace {
 
-/// Go's strconv.FormatFloat(v, 'f', -1, 64): the shortest digits, never an exponent.
-std::string number(double v) {
-  if (std::isnan(v)) return "NaN";
-  if (std::isinf(v)) return v > 0 ? "+Inf" : "-Inf";
-  std::array<char, 512> buffer;
-  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), v, std::chars_format::fixed).ptr;
-  return {buffer.data(), end};
-}
-
 std::string seconds(double v, bool as_duration) {
-  return as_duration ? format_duration(duration_from_seconds(v)) : number(v);
+  return as_duration ? format_duration(duration_from_seconds(v)) : format_go_f(v);
 }
 
 std::string labels(const std::vector<std::string>& names) {
@@ -79,9 +71,9 @@ std::string print_matching(const VectorMatching& how) {
   const auto& l = how.fill_left;
   const auto& r = how.fill_right;
   const auto same = [](double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); };
-  if (l && r && same(*l, *r)) return out + fmt::format(" fill ({})", number(*l));
-  if (l) out += fmt::format(" fill_left ({})", number(*l));
-  if (r) out += fmt::format(" fill_right ({})", number(*r));
+  if (l && r && same(*l, *r)) return out + fmt::format(" fill ({})", format_go_f(*l));
+  if (l) out += fmt::format(" fill_left ({})", format_go_f(*l));
+  if (r) out += fmt::format(" fill_right ({})", format_go_f(*r));
   return out;
 }
 
@@ -154,6 +146,24 @@ std::string print_bare(const DurationExpr& e) {
 }
 
 }  // namespace
+
+std::string format_go_f(double v) {
+  if (std::isnan(v)) return "NaN";
+  if (std::isinf(v)) return v > 0 ? "+Inf" : "-Inf";
+  std::array<char, 512> buffer;
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), v, std::chars_format::fixed).ptr;
+  return {buffer.data(), end};
+}
+
+std::string format_go_g(double v) {
+  if (std::isnan(v)) return "NaN";
+  if (std::isinf(v)) return v > 0 ? "+Inf" : "-Inf";
+  const int exponent = v == 0 ? 0 : static_cast<int>(std::floor(std::log10(std::abs(v))));
+  if (exponent >= -4 && exponent < 6) return format_go_f(v);
+  std::array<char, 64> buffer;
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), v, std::chars_format::scientific).ptr;
+  return {buffer.data(), end};
+}
 
 std::string to_string(const DurationExpr& e) {
   return e.parenthesised ? fmt::format("({})", print_bare(e)) : print_bare(e);

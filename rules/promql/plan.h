@@ -1,0 +1,216 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "rules/promql/ast.h"
+#include "rules/promql/promql.h"
+
+/// What a query is made into before it runs: a tree of nodes that evaluate all steps at once and keep what stays the same from one
+/// evaluation to the next. design: see plan.cc.
+namespace tocsin::promql {
+
+/// A place in a block without a sample. A stale marker can stand for it, because selectors never let one through.
+inline bool is_absent(double v) { return is_stale(v); }
+inline const double kAbsent = kStaleNaN;
+
+struct OutSeries {
+  Labels labels;
+  /// The metric name goes when the query is done (delayed name removal); until then `by (__name__)` and the like see it.
+  bool drop_name = false;
+};
+using SeriesList = std::vector<OutSeries>;
+/// Nodes hand on the same list as long as their series are the same: whoever derives something from it compares the pointer.
+using SeriesListPtr = std::shared_ptr<const SeriesList>;
+
+/// Instants at equal distances, in milliseconds.
+struct Steps {
+  std::int64_t start = 0;
+  std::int64_t step = 1;
+  std::size_t count = 1;
+  std::int64_t at(std::size_t i) const { return start + step * static_cast<std::int64_t>(i); }
+};
+
+/// Counts the values a query holds at once and keeps their memory for the next evaluation.
+class Arena {
+ public:
+  explicit Arena(std::uint64_t values_max) : values_max_(values_max) {}
+  /// Error: more than the limit would be held.
+  Result<std::vector<double>> take(std::size_t count);
+  void give(std::vector<double>&& values);
+
+ private:
+  std::uint64_t values_max_;
+  std::uint64_t held_ = 0;
+  std::vector<std::vector<double>> free_;
+};
+
+/// The values of some series at some steps, series by series; absent ones are kAbsent.
+class Block {
+ public:
+  Block() = default;
+  Block(Block&& other) noexcept { *this = std::move(other); }
+  Block& operator=(Block&& other) noexcept;
+  ~Block() { release(); }
+
+  SeriesListPtr series;
+  std::size_t rows() const { return series ? series->size() : 0; }
+  std::size_t steps() const { return steps_; }
+  double* row(std::size_t i) { return values_.data() + i * steps_; }
+  const double* row(std::size_t i) const { return values_.data() + i * steps_; }
+  std::span<double> values() { return values_; }
+
+ private:
+  friend class Evaluation;
+  void release();
+  std::size_t steps_ = 0;
+  std::vector<double> values_;
+  Arena* arena_ = nullptr;
+};
+
+/// The time a query as a whole is asked for, in milliseconds: what `@ start()`, step() and range() mean. At an instant the step is 0.
+struct QueryTime {
+  std::int64_t start = 0;
+  std::int64_t end = 0;
+  std::int64_t step = 0;
+};
+
+/// One evaluation of a query: what it runs against, and what it has to say besides its value.
+class Evaluation {
+ public:
+  Evaluation(const SeriesStore& from, const QueryOptions& with, Arena& arena, QueryTime at)
+      : store(from), options(with), query(at), arena_(arena) {}
+
+  const SeriesStore& store;
+  const QueryOptions& options;
+  const QueryTime query;
+  std::uint64_t samples_read = 0;
+  std::uint64_t series_matched = 0;
+
+  /// A block with every value absent.
+  Result<Block> block(SeriesListPtr series, std::size_t steps);
+  void warn(std::string text, const Expr& at);
+  void inform(std::string text, const Expr& at);
+  /// For texts that end in their own way.
+  void inform_as_is(std::string text) { infos_.insert(std::move(text)); }
+  std::vector<std::string> warnings() const { return {warnings_.begin(), warnings_.end()}; }
+  std::vector<std::string> infos() const { return {infos_.begin(), infos_.end()}; }
+
+ private:
+  Arena& arena_;
+  std::set<std::string> warnings_;
+  std::set<std::string> infos_;
+};
+
+class VectorNode {
+ public:
+  virtual ~VectorNode() = default;
+  virtual Result<Block> eval(Evaluation& e, const Steps& steps) = 0;
+};
+using VectorNodePtr = std::unique_ptr<VectorNode>;
+
+class ScalarNode {
+ public:
+  virtual ~ScalarNode() = default;
+  /// One value per step.
+  virtual Result<std::vector<double>> eval(Evaluation& e, const Steps& steps) = 0;
+};
+using ScalarNodePtr = std::unique_ptr<ScalarNode>;
+
+/// A range vector: open() selects, then load() reads one series after the other.
+class RangeNode {
+ public:
+  virtual ~RangeNode() = default;
+  virtual Result<SeriesListPtr> open(Evaluation& e, const Steps& steps) = 0;
+  /// Every sample that a window of these steps may hold, ascending, without stale markers.
+  virtual Result<void> load(Evaluation& e, std::size_t series, std::vector<Sample>& out) = 0;
+
+  /// The window of a step is (from, to]; smoothing looks `before` and `after` it as well.
+  struct Extent {
+    std::int64_t range = 0;
+    std::int64_t offset = 0;
+    bool fixed = false;  // `@`: the same window at each step
+    std::int64_t at = 0;
+    Smoothing smoothing = Smoothing::kNone;
+    std::int64_t before = 0;
+    std::int64_t after = 0;
+    std::int64_t to(std::int64_t now) const { return (fixed ? at : now) - offset; }
+  };
+  const Extent& extent() const { return extent_; }
+
+ protected:
+  Extent extent_;
+};
+using RangeNodePtr = std::unique_ptr<RangeNode>;
+
+/// Makes nodes out of expressions. What it makes refers to the expressions, which must outlive it.
+class Planner {
+ public:
+  VectorNodePtr vector(const Expr& expr);
+  ScalarNodePtr scalar(const Expr& expr);
+  RangeNodePtr range(const Expr& expr);
+
+ private:
+  VectorNodePtr make_vector(const Expr& expr);
+  VectorNodePtr call(const Call& call);
+  bool inside_invariant_ = false;
+};
+
+/// Resolves what depends on the query: `5m * 2`, `step()`. Errors: not positive (ranges), out of range, division by zero.
+Result<std::int64_t> resolve(const DurationValue& value, const Evaluation& e, bool may_be_negative);
+
+/// Series under other labels: made once per list, applied without copying values unless series fall together.
+class Relabelling {
+ public:
+  enum class Collision { kMerge, kRefuse };
+  /// `change` gets a series and alters it. With kRefuse two series of the same labels are an error even when they never meet at a step.
+  template <class Change>
+  Result<Block> apply(Evaluation& e, Block in, Collision collision, Change&& change) {
+    if (in.series != from_) {
+      auto out = std::make_shared<SeriesList>(*in.series);
+      for (OutSeries& s : *out) change(s);
+      prepare(in.series, std::move(out));
+    }
+    return map(e, std::move(in), collision);
+  }
+
+ private:
+  void prepare(const SeriesListPtr& from, std::shared_ptr<SeriesList> out);
+  Result<Block> map(Evaluation& e, Block in, Collision collision);
+
+  SeriesListPtr from_;
+  SeriesListPtr to_;
+  std::vector<std::uint32_t> row_;  // where each series went; empty when none fell together
+};
+
+/// Takes the metric name (and __type__, __unit__) off, now or when the query is done.
+void drop_name(OutSeries& series, bool delayed);
+Labels without_name(const Labels& labels);
+/// Go's %g: how numbers stand in messages. And strconv's 'f': how they become label values.
+std::string format_go_g(double v);
+std::string format_go_f(double v);
+inline constexpr std::string_view kSameLabelset = "vector cannot contain metrics with the same labelset";
+
+// The nodes, each in the file that says what they do.
+VectorNodePtr make_vector_selector(const VectorSelector& selector, bool timestamps);
+RangeNodePtr make_matrix_selector(const MatrixSelector& selector);
+RangeNodePtr make_subquery(const Subquery& subquery, VectorNodePtr inner);
+VectorNodePtr make_aggregate(const Aggregate& node, Planner& planner);
+VectorNodePtr make_binary(const Binary& node, Planner& planner);
+ScalarNodePtr make_scalar_binary(const Binary& node, Planner& planner);
+VectorNodePtr make_negate(VectorNodePtr inner);
+VectorNodePtr make_elementwise(const Call& call, Planner& planner);
+VectorNodePtr make_range_function(const Call& call, Planner& planner);
+VectorNodePtr make_absent(const Call& call, Planner& planner);
+VectorNodePtr make_absent_over_time(const Call& call, Planner& planner);
+VectorNodePtr make_histogram_function(const Call& call, Planner& planner);
+VectorNodePtr make_label_replace(const Call& call, Planner& planner);
+VectorNodePtr make_label_join(const Call& call, Planner& planner);
+VectorNodePtr make_sort(const Call& call, Planner& planner);
+
+}  // namespace tocsin::promql
