@@ -1,5 +1,5 @@
-// Aggregations. Which group a series belongs to, and the labels of the groups, are found once per list of series; an evaluation
-// then runs over the rows of the block with one accumulator per group and step.
+// Aggregations. Which group a series belongs to, and the labels of the groups, are found once per list of series; an
+// evaluation then runs over the rows of the block with one accumulator per group and step.
 
 #include <algorithm>
 #include <cmath>
@@ -145,7 +145,8 @@ struct Stddev : Stdvar {
 template <class Accumulator>
 class SimpleAggregate final : public VectorNode {
  public:
-  SimpleAggregate(const Aggregate& node, VectorNodePtr inner) : groups_(node.grouping, node.without), inner_(std::move(inner)) {}
+  SimpleAggregate(const Aggregate& node, VectorNodePtr inner)
+      : groups_(node.grouping, node.without), inner_(std::move(inner)) {}
 
   Result<Block> eval(Evaluation& e, const Steps& steps) override {
     auto in = inner_->eval(e, steps);
@@ -247,8 +248,8 @@ class Quantile final : public VectorNode {
   std::vector<double> values_;
 };
 
-/// topk, bottomk, limitk and limit_ratio choose among the series and leave them as they are. At a single step the chosen ones come out
-/// in their order: by value, group by group.
+/// topk, bottomk, limitk and limit_ratio choose among the series and leave them as they are. At a single step the
+/// chosen ones come out in their order: by value, group by group.
 class Choose final : public VectorNode {
  public:
   Choose(const Aggregate& node, ScalarNodePtr parameter, VectorNodePtr inner)
@@ -293,7 +294,8 @@ class Choose final : public VectorNode {
     if (node_.op == AggregateOp::kLimitRatio) {
       if (nan) return fail("Ratio value is NaN");
       const auto tell = [&](double v, double to) {
-        e.warn(fmt::format("ratio value should be between -1 and 1, got {}, capping to {}", format_go_g(v), format_go_g(to)),
+        e.warn(fmt::format("ratio value should be between -1 and 1, got {}, capping to {}", format_go_g(v),
+                           format_go_g(to)),
                *node_.parameter);
       };
       if (high > 1) tell(high, 1);
@@ -387,19 +389,28 @@ class CountValues final : public VectorNode {
 VectorNodePtr make_aggregate(const Aggregate& node, Planner& planner) {
   VectorNodePtr inner = planner.vector(*node.inner);
   switch (node.op) {
-    case AggregateOp::kSum: return std::make_unique<SimpleAggregate<Sum>>(node, std::move(inner));
-    case AggregateOp::kAvg: return std::make_unique<SimpleAggregate<Avg>>(node, std::move(inner));
-    case AggregateOp::kCount: return std::make_unique<SimpleAggregate<Count>>(node, std::move(inner));
-    case AggregateOp::kMin: return std::make_unique<SimpleAggregate<Min>>(node, std::move(inner));
-    case AggregateOp::kMax: return std::make_unique<SimpleAggregate<Max>>(node, std::move(inner));
-    case AggregateOp::kGroup: return std::make_unique<SimpleAggregate<Group>>(node, std::move(inner));
-    case AggregateOp::kStddev: return std::make_unique<SimpleAggregate<Stddev>>(node, std::move(inner));
-    case AggregateOp::kStdvar: return std::make_unique<SimpleAggregate<Stdvar>>(node, std::move(inner));
+    case AggregateOp::kSum:
+      return std::make_unique<SimpleAggregate<Sum>>(node, std::move(inner));
+    case AggregateOp::kAvg:
+      return std::make_unique<SimpleAggregate<Avg>>(node, std::move(inner));
+    case AggregateOp::kCount:
+      return std::make_unique<SimpleAggregate<Count>>(node, std::move(inner));
+    case AggregateOp::kMin:
+      return std::make_unique<SimpleAggregate<Min>>(node, std::move(inner));
+    case AggregateOp::kMax:
+      return std::make_unique<SimpleAggregate<Max>>(node, std::move(inner));
+    case AggregateOp::kGroup:
+      return std::make_unique<SimpleAggregate<Group>>(node, std::move(inner));
+    case AggregateOp::kStddev:
+      return std::make_unique<SimpleAggregate<Stddev>>(node, std::move(inner));
+    case AggregateOp::kStdvar:
+      return std::make_unique<SimpleAggregate<Stdvar>>(node, std::move(inner));
     case AggregateOp::kQuantile:
       return std::make_unique<Quantile>(node, planner.scalar(*node.parameter), std::move(inner));
     case AggregateOp::kCountValues:
       return std::make_unique<CountValues>(node, unwrap(*node.parameter).as<StringLiteral>()->text, std::move(inner));
-    default: return std::make_unique<Choose>(node, planner.scalar(*node.parameter), std::move(inner));
+    default:
+      return std::make_unique<Choose>(node, planner.scalar(*node.parameter), std::move(inner));
   }
 }
 

@@ -1,6 +1,6 @@
-// Binary operators. What matches what, and under which labels the results come out, is found once per pair of series lists. Where no
-// two series of a list share a match group (nearly always) an evaluation is then a plain loop over two rows; else the
-// matching has to be done anew at each step, among the series that are present there.
+// Binary operators. What matches what, and under which labels the results come out, is found once per pair of series
+// lists. Where no two series of a list share a match group (nearly always) an evaluation is then a plain loop over two
+// rows; else the matching has to be done anew at each step, among the series that are present there.
 
 #include <algorithm>
 #include <cmath>
@@ -19,24 +19,37 @@ constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
 template <class Use>
 void with_arithmetic(BinaryOp op, Use&& use) {
   switch (op) {
-    case BinaryOp::kAdd: return use([](double a, double b) { return a + b; });
-    case BinaryOp::kSub: return use([](double a, double b) { return a - b; });
-    case BinaryOp::kMul: return use([](double a, double b) { return a * b; });
-    case BinaryOp::kDiv: return use([](double a, double b) { return a / b; });
-    case BinaryOp::kMod: return use([](double a, double b) { return std::fmod(a, b); });
-    case BinaryOp::kPow: return use([](double a, double b) { return std::pow(a, b); });
-    default: return use([](double a, double b) { return std::atan2(a, b); });
+    case BinaryOp::kAdd:
+      return use([](double a, double b) { return a + b; });
+    case BinaryOp::kSub:
+      return use([](double a, double b) { return a - b; });
+    case BinaryOp::kMul:
+      return use([](double a, double b) { return a * b; });
+    case BinaryOp::kDiv:
+      return use([](double a, double b) { return a / b; });
+    case BinaryOp::kMod:
+      return use([](double a, double b) { return std::fmod(a, b); });
+    case BinaryOp::kPow:
+      return use([](double a, double b) { return std::pow(a, b); });
+    default:
+      return use([](double a, double b) { return std::atan2(a, b); });
   }
 }
 template <class Use>
 void with_comparison(BinaryOp op, Use&& use) {
   switch (op) {
-    case BinaryOp::kEqual: return use([](double a, double b) { return a == b; });
-    case BinaryOp::kNotEqual: return use([](double a, double b) { return a != b; });
-    case BinaryOp::kLess: return use([](double a, double b) { return a < b; });
-    case BinaryOp::kGreater: return use([](double a, double b) { return a > b; });
-    case BinaryOp::kLessEqual: return use([](double a, double b) { return a <= b; });
-    default: return use([](double a, double b) { return a >= b; });
+    case BinaryOp::kEqual:
+      return use([](double a, double b) { return a == b; });
+    case BinaryOp::kNotEqual:
+      return use([](double a, double b) { return a != b; });
+    case BinaryOp::kLess:
+      return use([](double a, double b) { return a < b; });
+    case BinaryOp::kGreater:
+      return use([](double a, double b) { return a > b; });
+    case BinaryOp::kLessEqual:
+      return use([](double a, double b) { return a <= b; });
+    default:
+      return use([](double a, double b) { return a >= b; });
   }
 }
 /// The operator between samples: a comparison gives 1 or 0 with `bool`, else `kept` or nothing.
@@ -95,7 +108,8 @@ class VectorScalar final : public VectorNode {
     });
     if (is_comparison(node_.op) && !node_.return_bool) return in;
     const bool delayed = e.options.delayed_name_removal;
-    return renamed_.apply(e, std::move(*in), Relabelling::Collision::kMerge, [&](OutSeries& s) { drop_name(s, delayed); });
+    return renamed_.apply(e, std::move(*in), Relabelling::Collision::kMerge,
+                          [&](OutSeries& s) { drop_name(s, delayed); });
   }
 
  private:
@@ -129,7 +143,8 @@ class Signatures {
     for (std::size_t side = 0; side < 2; ++side) {
       of_[side].clear();
       for (const OutSeries& s : *from_[side]) {
-        of_[side].push_back(index.try_emplace(match_labels(s.labels, how), static_cast<std::uint32_t>(index.size())).first->second);
+        of_[side].push_back(
+            index.try_emplace(match_labels(s.labels, how), static_cast<std::uint32_t>(index.size())).first->second);
       }
     }
     count_ = index.size();
@@ -225,7 +240,8 @@ class SetOperator final : public VectorNode {
   std::vector<std::uint32_t> right_row_;
 };
 
-/// Arithmetic and comparisons between vectors. `many` is the left side, or the right one with group_right; `one` is the other.
+/// Arithmetic and comparisons between vectors. `many` is the left side, or the right one with group_right; `one` is the
+/// other.
 class VectorBinary final : public VectorNode {
  public:
   VectorBinary(const Binary& node, VectorNodePtr lhs, VectorNodePtr rhs)
@@ -253,7 +269,8 @@ class VectorBinary final : public VectorNode {
   Result<Block> join_simply(Evaluation& e, const Block& many, const Block& one);
   Result<Block> join_stepwise(Evaluation& e, const Block& many, const Block& one);
   Result<void> match_step(Evaluation& e, const Block& many, const Block& one, std::size_t s);
-  Result<void> pair(const Evaluation& e, const Block& many, const Block& one, std::uint32_t m, std::uint32_t o, std::uint32_t signature);
+  Result<void> pair(const Evaluation& e, const Block& many, const Block& one, std::uint32_t m, std::uint32_t o,
+                    std::uint32_t signature);
   double apply(double many, double one) const {
     double out = 0;
     with_operator(node_, false, [&](auto op) { out = swapped_ ? op(one, many) : op(many, one); });
@@ -351,7 +368,8 @@ Result<Block> VectorBinary::join_simply(Evaluation& e, const Block& many, const 
   return out;
 }
 
-std::uint32_t VectorBinary::row_for(const Evaluation& e, const Block& many, const Block& one, std::uint32_t m, std::uint32_t o) {
+std::uint32_t VectorBinary::row_for(const Evaluation& e, const Block& many, const Block& one, std::uint32_t m,
+                                    std::uint32_t o) {
   const auto [pair, made] = pairs_.try_emplace(std::uint64_t{m} << 32 | o, 0);
   if (!made) return pair->second;
   // A side that is filled in has the labels by which its partner matches.
@@ -364,8 +382,8 @@ std::uint32_t VectorBinary::row_for(const Evaluation& e, const Block& many, cons
   return pair->second = row->second;
 }
 
-Result<void> VectorBinary::pair(const Evaluation& e, const Block& many, const Block& one, std::uint32_t m, std::uint32_t o,
-                                std::uint32_t signature) {
+Result<void> VectorBinary::pair(const Evaluation& e, const Block& many, const Block& one, std::uint32_t m,
+                                std::uint32_t o, std::uint32_t signature) {
   const std::uint32_t row = row_for(e, many, one, m, o);
   if (how_.cardinality == MatchCardinality::kOneToOne && matched_[signature] != 0) {
     return fail("multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)");
@@ -397,9 +415,10 @@ Result<void> VectorBinary::match_step(Evaluation& e, const Block& many, const Bl
       const Labels& labels = (*one.series)[o].labels;
       Labels group = match_labels(labels, how_);
       return fail(
-          "found duplicate series for the match group {} on the {} hand-side of the operation: [{}, {}];many-to-many matching "
+          "found duplicate series for the match group {} on the {} hand-side of the operation: [{}, {}];many-to-many "
+          "matching "
           "not allowed: matching labels must be unique on one side",
-          group.str(), swapped_ ? "left" : "right", labels.str(), (*one.series)[at].labels.str());
+          group.str(), swapped_ ? "left" : "right", (*one.series)[at].labels.str(), labels.str());
     }
     at = o;
   }

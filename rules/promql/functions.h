@@ -20,7 +20,7 @@ struct Window {
   std::int64_t to = 0;
   std::int64_t now = 0;
   Smoothing smoothing = Smoothing::kNone;
-  const double* params = nullptr;        // the scalar arguments at this step
+  const double* params = nullptr;          // the scalar arguments at this step
   std::vector<double>* scratch = nullptr;  // reused from call to call
 };
 
@@ -33,9 +33,28 @@ using DateKernel = double (*)(std::int64_t);
 using WindowKernel = double (*)(const Window&);
 enum class Special {
   kNothing,  // works on native histograms only
-  kAbsentVector, kAbsentOverTime, kScalar, kVector, kTime, kPi, kStart, kEnd, kStep, kRange, kMinOf, kMaxOf, kTimestamp,
-  kSort, kSortDesc, kSortByLabel, kSortByLabelDesc, kLabelReplace, kLabelJoin,
-  kHistogramQuantile, kHistogramQuantiles, kHistogramFraction,
+  kAbsentVector,
+  kAbsentOverTime,
+  kScalar,
+  kVector,
+  kTime,
+  kPi,
+  kStart,
+  kEnd,
+  kStep,
+  kRange,
+  kMinOf,
+  kMaxOf,
+  kTimestamp,
+  kSort,
+  kSortDesc,
+  kSortByLabel,
+  kSortByLabelDesc,
+  kLabelReplace,
+  kLabelJoin,
+  kHistogramQuantile,
+  kHistogramQuantiles,
+  kHistogramFraction,
 };
 
 /// A row of the table of functions.

@@ -1,5 +1,5 @@
-// Functions of classic histograms: series that differ in `le` only are the buckets of one. Which series are whose buckets is found once
-// per list; an evaluation gathers the counts, brings them into order and interpolates.
+// Functions of classic histograms: series that differ in `le` only are the buckets of one. Which series are whose
+// buckets is found once per list; an evaluation gathers the counts, brings them into order and interpolates.
 
 #include <algorithm>
 #include <charconv>
@@ -23,7 +23,7 @@ struct Repair {
   bool forced = false;
   double first = HUGE_VAL;  // bounds of the buckets that had less than the one below
   double last = -HUGE_VAL;
-  double most = 0;          // by how much at most
+  double most = 0;  // by how much at most
 };
 
 /// Sorts by bound and merges equal bounds. False: there is no +Inf bucket.
@@ -52,7 +52,8 @@ bool almost_equal(double a, double b) {
   return difference / std::min(sum, std::numeric_limits<double>::max()) < kTolerance;
 }
 
-/// Cumulative counts cannot fall; where they do, through scrapes that were not atomic or through arithmetic, they are held up.
+/// Cumulative counts cannot fall; where they do, through scrapes that were not atomic or through arithmetic, they are
+/// held up.
 Repair make_monotonic(std::vector<Bucket>& buckets) {
   Repair repair;
   double before = buckets.front().count;
@@ -84,7 +85,8 @@ double bucket_quantile(double q, std::vector<Bucket>& buckets, Repair& repair) {
   const double observations = buckets.back().count;
   if (observations == 0 || std::isnan(observations)) return kNaN;
   double rank = q * observations;
-  const auto reached = std::partition_point(buckets.begin(), buckets.end() - 1, [&](const Bucket& b) { return !(b.count >= rank); });
+  const auto reached =
+      std::partition_point(buckets.begin(), buckets.end() - 1, [&](const Bucket& b) { return !(b.count >= rank); });
   const std::size_t b = static_cast<std::size_t>(reached - buckets.begin());
   if (b == buckets.size() - 1) return buckets[b - 1].upper;
   if (b == 0 && buckets[0].upper <= 0) return buckets[0].upper;
@@ -106,16 +108,16 @@ double bucket_fraction(double lower, double upper, std::vector<Bucket>& buckets)
   double below = 0, lower_rank = count, upper_rank = count;
   bool has_lower = false, has_upper = false;
   for (std::size_t i = 0; i < buckets.size() && !(has_lower && has_upper); ++i) {
-    const double from = i > 0 ? buckets[i - 1].upper : -HUGE_VAL;
     const double to = buckets[i].upper;
+    const double from = i > 0 ? buckets[i - 1].upper : to > 0 ? 0 : -HUGE_VAL;
     const auto look = [&](double bound, bool& has, double& rank) {
       if (has) return;
       if (from >= bound) {
         rank = below;
         has = true;
       } else if (to > bound) {
-        const double start = i == 0 && to > 0 ? 0 : from;
-        rank = below + (buckets[i].count - below) * (bound - start) / (to - start);
+        // There is nothing to interpolate in a bucket without a lower end: it lies below the bound as a whole.
+        rank = from == -HUGE_VAL ? buckets[i].count : below + (buckets[i].count - below) * (bound - from) / (to - from);
         has = true;
       }
     };
@@ -190,7 +192,8 @@ class Histograms {
       for (std::size_t s = 0; s < in.steps() && !any; ++s) any = !is_absent(in.row(row)[s]);
       if (!any) continue;
       const Labels& labels = (*from_)[row].labels;
-      std::string text = fmt::format("bucket label \"le\" is missing or has a malformed value of {}", quoted(labels.get("le")));
+      std::string text =
+          fmt::format("bucket label \"le\" is missing or has a malformed value of {}", quoted(labels.get("le")));
       if (e.options.delayed_name_removal && !labels.metric_name().empty()) {
         text += " for metric name " + quoted(labels.metric_name());
       }
@@ -223,10 +226,11 @@ class RepairNotes {
       const auto time = [](std::int64_t t) { return format_rfc3339(TimePoint{Duration{t}}); };
       e.inform_as_is(fmt::format(
           "PromQL info: input to histogram_quantile needed to be fixed for monotonicity (see "
-          "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile){}, from buckets {} to {}, with a max "
+          "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile){}, from buckets {} to "
+          "{}, with a max "
           "diff of {:.2g}, over {} samples from {} to {} ({}:{})",
-          name.empty() ? "" : " for metric name " + quoted(name), format_go_g(n.repair.first), format_go_g(n.repair.last),
-          n.repair.most, n.samples, time(n.from), time(n.to), at.at.line, at.at.column));
+          name.empty() ? "" : " for metric name " + quoted(name), format_go_g(n.repair.first),
+          format_go_g(n.repair.last), n.repair.most, n.samples, time(n.from), time(n.to), at.at.line, at.at.column));
     }
   }
 
@@ -266,10 +270,12 @@ class HistogramFunction final : public VectorNode {
     if (kind_ == Special::kHistogramFraction) {
       auto out = e.block(histograms_.list(), steps.count);
       if (!out) return out;
-      each(*in, [&](std::size_t h, std::size_t s) { out->row(h)[s] = bucket_fraction(params[0][s], params[1][s], buckets_); });
+      each(*in, [&](std::size_t h, std::size_t s) {
+        out->row(h)[s] = bucket_fraction(params[0][s], params[1][s], buckets_);
+      });
       return finish(e, std::move(*out));
     }
-    warn_of_quantiles(e, *in, params);
+    warn_of_quantiles(e, params);
     auto list = std::make_shared<SeriesList>();
     RepairNotes notes;
     const bool plain = kind_ == Special::kHistogramQuantile;
@@ -311,14 +317,13 @@ class HistogramFunction final : public VectorNode {
       }
     }
   }
-    static std::string label_value(double q) {
+  static std::string label_value(double q) {
     std::string text = format_go_g(q);
     // OpenMetrics: a whole number says that it is a float.
     return text.find_first_of(".eNI") == std::string::npos ? text + ".0" : text;
   }
 
-  void warn_of_quantiles(Evaluation& e, const Block& in, const std::vector<std::vector<double>>& params) const {
-    if (in.rows() == 0) return;
+  void warn_of_quantiles(Evaluation& e, const std::vector<std::vector<double>>& params) const {
     for (std::size_t p = 0; p < params.size(); ++p) {
       for (const double q : params[p]) {
         if (q >= 0 && q <= 1) continue;
@@ -361,8 +366,8 @@ VectorNodePtr make_histogram_function(const Call& call, Planner& planner) {
       param_exprs.push_back(&unwrap(*arg));
     }
   }
-  return std::make_unique<HistogramFunction>(kind, *vector, planner.vector(*vector), std::move(params), std::move(param_exprs),
-                                             std::move(label));
+  return std::make_unique<HistogramFunction>(kind, *vector, planner.vector(*vector), std::move(params),
+                                             std::move(param_exprs), std::move(label));
 }
 
 }  // namespace tocsin::promql

@@ -1,6 +1,6 @@
-// Functions that look at labels: label_replace, label_join and the sorts. The first two change the list of series and leave
-// the values alone, so their work is done once per list. Sorting means something at a single step only, as the order of a range
-// query's series is fixed.
+// Functions that look at labels: label_replace, label_join and the sorts. The first two change the list of series and
+// leave the values alone, so their work is done once per list. Sorting means something at a single step only, as the
+// order of a range query's series is fixed.
 
 #include <re2/re2.h>
 
@@ -14,8 +14,12 @@
 namespace tocsin::promql {
 namespace {
 
-const std::string& text_arg(const Call& call, std::size_t i) { return unwrap(*call.args[i]).as<StringLiteral>()->text; }
-bool is_label_name(std::string_view name) { return !name.empty() && is_valid_utf8(name); }
+const std::string& text_arg(const Call& call, std::size_t i) {
+  return unwrap(*call.args[i]).as<StringLiteral>()->text;
+}
+bool is_label_name(std::string_view name) {
+  return !name.empty() && is_valid_utf8(name);
+}
 
 /// Go's Regexp.Expand: `$1`, `${name}`, `$$`; a name is as long as letters, digits and underscores go.
 std::string expand(const std::string& pattern, const re2::RE2& regex, const std::vector<re2::StringPiece>& groups) {
@@ -46,7 +50,8 @@ std::string expand(const std::string& pattern, const re2::RE2& regex, const std:
     } else if (const auto at = regex.NamedCapturingGroups().find(name); at != regex.NamedCapturingGroups().end()) {
       group = static_cast<std::size_t>(at->second);
     }
-    if (group < groups.size() && groups[group].data() != nullptr) out.append(groups[group].data(), groups[group].size());
+    if (group < groups.size() && groups[group].data() != nullptr)
+      out.append(groups[group].data(), groups[group].size());
     i = end + (brace ? 1 : 0);
   }
   return out;
@@ -75,7 +80,8 @@ class LabelReplace final : public VectorNode {
     const std::string_view value = s.labels.get(from_);
     std::vector<re2::StringPiece> groups(static_cast<std::size_t>(regex_.NumberOfCapturingGroups()) + 1);
     const re2::StringPiece text(value.data() == nullptr ? "" : value.data(), value.size());
-    if (!regex_.Match(text, 0, text.size(), re2::RE2::ANCHOR_BOTH, groups.data(), static_cast<int>(groups.size()))) return;
+    if (!regex_.Match(text, 0, text.size(), re2::RE2::ANCHOR_BOTH, groups.data(), static_cast<int>(groups.size())))
+      return;
     s.labels = LabelsBuilder(s.labels).set(to_, expand(replacement_, regex_, groups)).labels();
     if (to_ == kMetricName) s.drop_name = false;
   }

@@ -10,9 +10,15 @@
 namespace tocsin::promql {
 namespace kernel {
 
-double sgn(double v) { return v < 0 ? -1 : v > 0 ? 1 : v; }
-double rad(double v) { return v * std::numbers::pi / 180; }
-double deg(double v) { return v * 180 / std::numbers::pi; }
+double sgn(double v) {
+  return v < 0 ? -1 : v > 0 ? 1 : v;
+}
+double rad(double v) {
+  return v * std::numbers::pi / 180;
+}
+double deg(double v) {
+  return v * 180 / std::numbers::pi;
+}
 
 double round_to(double v, const double* params) {
   // The inverse gives fewer surprises: 0.1 has no exact value, 10 has.
@@ -23,21 +29,34 @@ double round_to(double v, const double* params) {
 namespace {
 
 /// Go's math.Min and math.Max: NaN when either is.
-double go_min(double a, double b) { return std::isnan(a) || std::isnan(b) ? kNaN : std::min(a, b); }
-double go_max(double a, double b) { return std::isnan(a) || std::isnan(b) ? kNaN : std::max(a, b); }
-double clamped(double v, double low, double high) { return high < low ? kAbsent : go_max(low, go_min(high, v)); }
+double go_min(double a, double b) {
+  return std::isnan(a) || std::isnan(b) ? kNaN : std::min(a, b);
+}
+double go_max(double a, double b) {
+  return std::isnan(a) || std::isnan(b) ? kNaN : std::max(a, b);
+}
+double clamped(double v, double low, double high) {
+  return high < low ? kAbsent : go_max(low, go_min(high, v));
+}
 
 }  // namespace
 
-double clamp(double v, const double* params) { return clamped(v, params[0], params[1]); }
-double clamp_min(double v, const double* params) { return clamped(v, params[0], HUGE_VAL); }
-double clamp_max(double v, const double* params) { return clamped(v, -HUGE_VAL, params[0]); }
+double clamp(double v, const double* params) {
+  return clamped(v, params[0], params[1]);
+}
+double clamp_min(double v, const double* params) {
+  return clamped(v, params[0], HUGE_VAL);
+}
+double clamp_max(double v, const double* params) {
+  return clamped(v, -HUGE_VAL, params[0]);
+}
 
 }  // namespace kernel
 
 namespace {
 
-/// abs(v), round(v, 5), hour(v): one kernel on each sample. A date function without its argument is applied to the time.
+/// abs(v), round(v, 5), hour(v): one kernel on each sample. A date function without its argument is applied to the
+/// time.
 class Elementwise final : public VectorNode {
  public:
   Elementwise(const Function& function, VectorNodePtr inner, std::vector<ScalarNodePtr> params)
@@ -57,13 +76,15 @@ class Elementwise final : public VectorNode {
     if (const auto* math = std::get_if<MathKernel>(&function_.kernel)) {
       each(*in, [&](double v, std::size_t) { return (*math)(v); });
     } else if (const auto* date = std::get_if<DateKernel>(&function_.kernel)) {
-      each(*in, [&](double v, std::size_t) { return std::abs(v) < 9e18 ? (*date)(static_cast<std::int64_t>(v)) : kNaN; });
+      each(*in,
+           [&](double v, std::size_t) { return std::abs(v) < 9e18 ? (*date)(static_cast<std::int64_t>(v)) : kNaN; });
     } else {
       const ParamKernel kernel = std::get<ParamKernel>(function_.kernel);
       each(*in, [&](double v, std::size_t step) { return kernel(v, &params[step * width]); });
     }
     const bool delayed = e.options.delayed_name_removal;
-    return renamed_.apply(e, std::move(*in), Relabelling::Collision::kMerge, [&](OutSeries& s) { drop_name(s, delayed); });
+    return renamed_.apply(e, std::move(*in), Relabelling::Collision::kMerge,
+                          [&](OutSeries& s) { drop_name(s, delayed); });
   }
 
  private:
@@ -107,7 +128,8 @@ class Negate final : public VectorNode {
       if (!is_absent(v)) v = -v;
     }
     const bool delayed = e.options.delayed_name_removal;
-    return renamed_.apply(e, std::move(*in), Relabelling::Collision::kMerge, [&](OutSeries& s) { drop_name(s, delayed); });
+    return renamed_.apply(e, std::move(*in), Relabelling::Collision::kMerge,
+                          [&](OutSeries& s) { drop_name(s, delayed); });
   }
 
  private:
@@ -124,6 +146,8 @@ VectorNodePtr make_elementwise(const Call& call, Planner& planner) {
   return std::make_unique<Elementwise>(*call.function, std::move(inner), std::move(params));
 }
 
-VectorNodePtr make_negate(VectorNodePtr inner) { return std::make_unique<Negate>(std::move(inner)); }
+VectorNodePtr make_negate(VectorNodePtr inner) {
+  return std::make_unique<Negate>(std::move(inner));
+}
 
 }  // namespace tocsin::promql

@@ -36,7 +36,9 @@ double quantile(double q, std::vector<double>& values) {
 namespace kernel {
 namespace {
 
-double seconds(const Sample& s) { return to_seconds(s.t); }
+double seconds(const Sample& s) {
+  return to_seconds(s.t);
+}
 
 /// The first sample that no other one beats.
 template <class Better>
@@ -62,12 +64,24 @@ double variance(const Window& w) {
 
 }  // namespace
 
-double count_over_time(const Window& w) { return static_cast<double>(w.samples.size()); }
-double present_over_time(const Window&) { return 1; }
-double first_over_time(const Window& w) { return w.samples.front().v; }
-double last_over_time(const Window& w) { return w.samples.back().v; }
-double ts_of_first_over_time(const Window& w) { return seconds(w.samples.front()); }
-double ts_of_last_over_time(const Window& w) { return seconds(w.samples.back()); }
+double count_over_time(const Window& w) {
+  return static_cast<double>(w.samples.size());
+}
+double present_over_time(const Window&) {
+  return 1;
+}
+double first_over_time(const Window& w) {
+  return w.samples.front().v;
+}
+double last_over_time(const Window& w) {
+  return w.samples.back().v;
+}
+double ts_of_first_over_time(const Window& w) {
+  return seconds(w.samples.front());
+}
+double ts_of_last_over_time(const Window& w) {
+  return seconds(w.samples.back());
+}
 
 double sum_over_time(const Window& w) {
   KahanSum sum;
@@ -113,8 +127,12 @@ double ts_of_max_over_time(const Window& w) {
   return seconds(best(w, [](double v, double than) { return v >= than; }));
 }
 
-double stdvar_over_time(const Window& w) { return variance(w); }
-double stddev_over_time(const Window& w) { return std::sqrt(variance(w)); }
+double stdvar_over_time(const Window& w) {
+  return variance(w);
+}
+double stddev_over_time(const Window& w) {
+  return std::sqrt(variance(w));
+}
 
 double quantile_over_time(const Window& w) {
   w.scratch->clear();
@@ -125,7 +143,10 @@ double quantile_over_time(const Window& w) {
 double mad_over_time(const Window& w) {
   std::vector<double>& values = *w.scratch;
   values.clear();
-  for (const Sample& s : w.samples) values.push_back(s.v);
+  for (const Sample& s : w.samples) {
+    if (std::isnan(s.v)) return kNaN;
+    values.push_back(s.v);
+  }
   const double median = quantile(0.5, values);
   for (double& v : values) v = std::abs(v - median);
   return quantile(0.5, values);

@@ -1,6 +1,6 @@
-// Functions of a window that look at how a series moves: rate and its relatives, regression, smoothing. The extrapolation of rate()
-// is that of Prometheus: up to the edge of the window when a sample can be expected there, else half a sample interval, and a
-// counter is never extrapolated below zero.
+// Functions of a window that look at how a series moves: rate and its relatives, regression, smoothing. The
+// extrapolation of rate() is that of Prometheus: up to the edge of the window when a sample can be expected there, else
+// half a sample interval, and a counter is never extrapolated below zero.
 //
 // With `anchored` or `smoothed` the window brings samples from outside; the values at its edges are then picked or
 // interpolated, and nothing is extrapolated.
@@ -14,8 +14,12 @@
 namespace tocsin::promql::kernel {
 namespace {
 
-std::int64_t ms(const Sample& s) { return s.t.time_since_epoch().count(); }
-double seconds(std::int64_t t) { return static_cast<double>(t) / 1000; }
+std::int64_t ms(const Sample& s) {
+  return s.t.time_since_epoch().count();
+}
+double seconds(std::int64_t t) {
+  return static_cast<double>(t) / 1000;
+}
 
 /// The value of the line through two samples. A counter that was reset in between starts from zero.
 double interpolate(const Sample& a, const Sample& b, std::int64_t t, bool counter) {
@@ -37,8 +41,9 @@ double extended_delta(const Window& w, bool counter) {
   if (smoothed) last = search([&](std::int64_t t) { return t >= w.to; });
   if (ms(samples[last]) <= w.from) return kAbsent;
 
-  const double left = smoothed && ms(samples[first]) < w.from ? interpolate(samples[first], samples[first + 1], w.from, counter)
-                                                              : samples[first].v;
+  const double left = smoothed && ms(samples[first]) < w.from
+                          ? interpolate(samples[first], samples[first + 1], w.from, counter)
+                          : samples[first].v;
   const double right = smoothed && last > 0 && ms(samples[last]) > w.to
                            ? interpolate(samples[last - 1], samples[last], w.to, counter)
                            : samples[last].v;
@@ -142,11 +147,21 @@ double count_steps(const Window& w, F&& changed) {
 
 }  // namespace
 
-double rate(const Window& w) { return extrapolated(w, true, true); }
-double increase(const Window& w) { return extrapolated(w, true, false); }
-double delta(const Window& w) { return extrapolated(w, false, false); }
-double irate(const Window& w) { return instant_delta(w, true); }
-double idelta(const Window& w) { return instant_delta(w, false); }
+double rate(const Window& w) {
+  return extrapolated(w, true, true);
+}
+double increase(const Window& w) {
+  return extrapolated(w, true, false);
+}
+double delta(const Window& w) {
+  return extrapolated(w, false, false);
+}
+double irate(const Window& w) {
+  return instant_delta(w, true);
+}
+double idelta(const Window& w) {
+  return instant_delta(w, false);
+}
 
 double deriv(const Window& w) {
   return w.samples.size() < 2 ? kAbsent : regression(w.samples, ms(w.samples.front())).slope;

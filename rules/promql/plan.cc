@@ -1,7 +1,8 @@
-// A query becomes a tree of nodes. A node evaluates all steps of a query at once and hands on a block: series times steps, dense. So
-// an operator is a loop over two rows of doubles instead of a walk over maps of samples, and what belongs to series alone (which
-// one matches which, in what group it is, what it is called afterwards) is found once and kept as long as the node below hands on
-// the same list of series; a rule that is evaluated every few seconds on the same series never looks at a label.
+// A query becomes a tree of nodes. A node evaluates all steps of a query at once and hands on a block: series times
+// steps, dense. So an operator is a loop over two rows of doubles instead of a walk over maps of samples, and what
+// belongs to series alone (which one matches which, in what group it is, what it is called afterwards) is found once
+// and kept as long as the node below hands on the same list of series; a rule that is evaluated every few seconds on
+// the same series never looks at a label.
 //
 // What does not depend on the step (everything below `@`) is evaluated at one step and copied to the others.
 
@@ -99,7 +100,8 @@ class TimeOfSamples final : public VectorNode {
       }
     }
     const bool delayed = e.options.delayed_name_removal;
-    return renamed_.apply(e, std::move(*in), Relabelling::Collision::kMerge, [&](OutSeries& s) { drop_name(s, delayed); });
+    return renamed_.apply(e, std::move(*in), Relabelling::Collision::kMerge,
+                          [&](OutSeries& s) { drop_name(s, delayed); });
   }
 
  private:
@@ -185,7 +187,9 @@ class Extreme final : public ScalarNode {
   const bool max_;
 };
 
-double seconds(std::int64_t ms) { return static_cast<double>(ms) / 1000; }
+double seconds(std::int64_t ms) {
+  return static_cast<double>(ms) / 1000;
+}
 
 /// Seconds; the place of a mistake is part of its message.
 Result<double> compute(const DurationExpr& d, const Evaluation& e) {
@@ -198,14 +202,22 @@ Result<double> compute(const DurationExpr& d, const Evaluation& e) {
   auto l = compute(*d.lhs, e);
   if (!l) return l;
   switch (d.op) {
-    case kMin: return std::min(*l, *r);
-    case kMax: return std::max(*l, *r);
-    case kAdd: return *l + *r;
-    case kSub: return *l - *r;
-    case kMul: return *l * *r;
-    case kDiv: return *r == 0 ? Result<double>(fail("{}:{}: division by zero", d.begin, d.end)) : *l / *r;
-    case kMod: return *r == 0 ? Result<double>(fail("{}:{}: modulo by zero", d.begin, d.end)) : std::fmod(*l, *r);
-    default: return std::pow(*l, *r);
+    case kMin:
+      return std::min(*l, *r);
+    case kMax:
+      return std::max(*l, *r);
+    case kAdd:
+      return *l + *r;
+    case kSub:
+      return *l - *r;
+    case kMul:
+      return *l * *r;
+    case kDiv:
+      return *r == 0 ? Result<double>(fail("{}:{}: division by zero", d.begin, d.end)) : *l / *r;
+    case kMod:
+      return *r == 0 ? Result<double>(fail("{}:{}: modulo by zero", d.begin, d.end)) : std::fmod(*l, *r);
+    default:
+      return std::pow(*l, *r);
   }
 }
 
@@ -218,12 +230,14 @@ Result<std::int64_t> resolve(const DurationValue& value, const Evaluation& e, bo
   if (!may_be_negative && !(*computed > 0)) {
     return fail("{}:{}: duration must be greater than 0", value.expr->begin, value.expr->end);
   }
-  if (!(std::abs(*computed) < 9223372036.0)) return fail("{}:{}: duration is out of range", value.expr->begin, value.expr->end);
+  if (!(std::abs(*computed) < 9223372036.0))
+    return fail("{}:{}: duration is out of range", value.expr->begin, value.expr->end);
   return duration_from_seconds(*computed).count();
 }
 
 Result<std::vector<double>> Arena::take(std::size_t count) {
-  if (count > values_max_ - held_) return fail("query processing would load too many samples into memory in query execution");
+  if (count > values_max_ - held_)
+    return fail("query processing would load too many samples into memory in query execution");
   held_ += count;
   std::vector<double> values;
   if (!free_.empty()) {
@@ -324,7 +338,8 @@ Result<Block> Relabelling::map(Evaluation& e, Block in, Collision collision) {
       to[s] = v;
       any = true;
     }
-    if (any && std::exchange(used[row_[row]], 1) != 0 && collision == Collision::kRefuse) return fail("{}", kSameLabelset);
+    if (any && std::exchange(used[row_[row]], 1) != 0 && collision == Collision::kRefuse)
+      return fail("{}", kSameLabelset);
   }
   return out;
 }
@@ -354,9 +369,12 @@ VectorNodePtr Planner::call(const Call& call) {
   const auto* special = std::get_if<Special>(&call.function->kernel);
   if (special == nullptr) return make_elementwise(call, *this);
   switch (*special) {
-    case Special::kAbsentVector: return make_absent(call, *this);
-    case Special::kAbsentOverTime: return make_absent_over_time(call, *this);
-    case Special::kVector: return std::make_unique<VectorOfScalar>(scalar(*call.args[0]));
+    case Special::kAbsentVector:
+      return make_absent(call, *this);
+    case Special::kAbsentOverTime:
+      return make_absent_over_time(call, *this);
+    case Special::kVector:
+      return std::make_unique<VectorOfScalar>(scalar(*call.args[0]));
     case Special::kTimestamp: {
       const auto* selector = unwrap(*call.args[0]).as<VectorSelector>();
       VectorNodePtr inner = selector != nullptr ? make_vector_selector(*selector, true) : vector(*call.args[0]);
@@ -365,13 +383,18 @@ VectorNodePtr Planner::call(const Call& call) {
     case Special::kSort:
     case Special::kSortDesc:
     case Special::kSortByLabel:
-    case Special::kSortByLabelDesc: return make_sort(call, *this);
-    case Special::kLabelReplace: return make_label_replace(call, *this);
-    case Special::kLabelJoin: return make_label_join(call, *this);
+    case Special::kSortByLabelDesc:
+      return make_sort(call, *this);
+    case Special::kLabelReplace:
+      return make_label_replace(call, *this);
+    case Special::kLabelJoin:
+      return make_label_join(call, *this);
     case Special::kHistogramQuantile:
     case Special::kHistogramQuantiles:
-    case Special::kHistogramFraction: return make_histogram_function(call, *this);
-    default: return std::make_unique<Nothing>(vector(*call.args[0]));
+    case Special::kHistogramFraction:
+      return make_histogram_function(call, *this);
+    default:
+      return std::make_unique<Nothing>(vector(*call.args[0]));
   }
 }
 
@@ -387,16 +410,24 @@ ScalarNodePtr Planner::scalar(const Expr& expr) {
   if (const auto* binary = expr.as<Binary>()) return make_scalar_binary(*binary, *this);
   const Call& call = *expr.as<Call>();
   switch (std::get<Special>(call.function->kernel)) {
-    case Special::kScalar: return std::make_unique<ScalarOfVector>(vector(*call.args[0]));
-    case Special::kTime: return computed([](const Evaluation&, std::int64_t now) { return seconds(now); });
-    case Special::kStart: return computed([](const Evaluation& e, std::int64_t) { return seconds(e.query.start); });
-    case Special::kEnd: return computed([](const Evaluation& e, std::int64_t) { return seconds(e.query.end); });
-    case Special::kStep: return computed([](const Evaluation& e, std::int64_t) { return seconds(e.query.step); });
+    case Special::kScalar:
+      return std::make_unique<ScalarOfVector>(vector(*call.args[0]));
+    case Special::kTime:
+      return computed([](const Evaluation&, std::int64_t now) { return seconds(now); });
+    case Special::kStart:
+      return computed([](const Evaluation& e, std::int64_t) { return seconds(e.query.start); });
+    case Special::kEnd:
+      return computed([](const Evaluation& e, std::int64_t) { return seconds(e.query.end); });
+    case Special::kStep:
+      return computed([](const Evaluation& e, std::int64_t) { return seconds(e.query.step); });
     case Special::kRange:
       return computed([](const Evaluation& e, std::int64_t) { return seconds(e.query.end - e.query.start); });
-    case Special::kMinOf: return std::make_unique<Extreme>(scalar(*call.args[0]), scalar(*call.args[1]), false);
-    case Special::kMaxOf: return std::make_unique<Extreme>(scalar(*call.args[0]), scalar(*call.args[1]), true);
-    default: return computed([](const Evaluation&, std::int64_t) { return std::numbers::pi; });
+    case Special::kMinOf:
+      return std::make_unique<Extreme>(scalar(*call.args[0]), scalar(*call.args[1]), false);
+    case Special::kMaxOf:
+      return std::make_unique<Extreme>(scalar(*call.args[0]), scalar(*call.args[1]), true);
+    default:
+      return computed([](const Evaluation&, std::int64_t) { return std::numbers::pi; });
   }
 }
 

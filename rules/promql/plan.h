@@ -11,21 +11,25 @@
 #include "rules/promql/ast.h"
 #include "rules/promql/promql.h"
 
-/// What a query is made into before it runs: a tree of nodes that evaluate all steps at once and keep what stays the same from one
-/// evaluation to the next. design: see plan.cc.
+/// What a query is made into before it runs: a tree of nodes that evaluate all steps at once and keep what stays the
+/// same from one evaluation to the next. design: see plan.cc.
 namespace tocsin::promql {
 
 /// A place in a block without a sample. A stale marker can stand for it, because selectors never let one through.
-inline bool is_absent(double v) { return is_stale(v); }
+inline bool is_absent(double v) {
+  return is_stale(v);
+}
 inline const double kAbsent = kStaleNaN;
 
 struct OutSeries {
   Labels labels;
-  /// The metric name goes when the query is done (delayed name removal); until then `by (__name__)` and the like see it.
+  /// The metric name goes when the query is done (delayed name removal); until then `by (__name__)` and the like see
+  /// it.
   bool drop_name = false;
 };
 using SeriesList = std::vector<OutSeries>;
-/// Nodes hand on the same list as long as their series are the same: whoever derives something from it compares the pointer.
+/// Nodes hand on the same list as long as their series are the same: whoever derives something from it compares the
+/// pointer.
 using SeriesListPtr = std::shared_ptr<const SeriesList>;
 
 /// Instants at equal distances, in milliseconds.
@@ -73,7 +77,8 @@ class Block {
   Arena* arena_ = nullptr;
 };
 
-/// The time a query as a whole is asked for, in milliseconds: what `@ start()`, step() and range() mean. At an instant the step is 0.
+/// The time a query as a whole is asked for, in milliseconds: what `@ start()`, step() and range() mean. At an instant
+/// the step is 0.
 struct QueryTime {
   std::int64_t start = 0;
   std::int64_t end = 0;
@@ -161,14 +166,16 @@ class Planner {
   bool inside_invariant_ = false;
 };
 
-/// Resolves what depends on the query: `5m * 2`, `step()`. Errors: not positive (ranges), out of range, division by zero.
+/// Resolves what depends on the query: `5m * 2`, `step()`. Errors: not positive (ranges), out of range, division by
+/// zero.
 Result<std::int64_t> resolve(const DurationValue& value, const Evaluation& e, bool may_be_negative);
 
 /// Series under other labels: made once per list, applied without copying values unless series fall together.
 class Relabelling {
  public:
   enum class Collision { kMerge, kRefuse };
-  /// `change` gets a series and alters it. With kRefuse two series of the same labels are an error even when they never meet at a step.
+  /// `change` gets a series and alters it. With kRefuse two series of the same labels are an error even when they never
+  /// meet at a step.
   template <class Change>
   Result<Block> apply(Evaluation& e, Block in, Collision collision, Change&& change) {
     if (in.series != from_) {

@@ -14,6 +14,19 @@ std::string seconds(double v, bool as_duration) {
   return as_duration ? format_duration(duration_from_seconds(v)) : format_go_f(v);
 }
 
+/// Bytes that are not UTF-8 are written as escapes, as Go does.
+std::string quote(std::string_view text) {
+  if (is_valid_utf8(text)) return quoted(text);
+  std::string out;
+  for (const char c : text) {
+    const std::string_view one(&c, 1);
+    const std::string inner = quoted(one);
+    out += is_valid_utf8(one) ? inner.substr(1, inner.size() - 2)
+                              : fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+  }
+  return fmt::format("\"{}\"", out);
+}
+
 std::string labels(const std::vector<std::string>& names) {
   std::string out;
   for (const std::string& name : names) {
@@ -79,7 +92,7 @@ std::string print_matching(const VectorMatching& how) {
 
 struct Printer {
   std::string operator()(const NumberLiteral& n) const { return seconds(n.value, n.written_as_duration); }
-  std::string operator()(const StringLiteral& n) const { return quoted(n.text); }
+  std::string operator()(const StringLiteral& n) const { return quote(n.text); }
   std::string operator()(const Paren& n) const { return fmt::format("({})", to_string(*n.inner)); }
   std::string operator()(const Unary& n) const { return (n.negate ? "-" : "+") + to_string(*n.inner); }
   std::string operator()(const Binary& n) const {

@@ -11,10 +11,16 @@ namespace {
 
 constexpr std::size_t kStepsMax = 1'000'000;
 
-std::int64_t ms(TimePoint t) { return t.time_since_epoch().count(); }
-TimePoint at_ms(std::int64_t t) { return TimePoint{Duration{t}}; }
+std::int64_t ms(TimePoint t) {
+  return t.time_since_epoch().count();
+}
+TimePoint at_ms(std::int64_t t) {
+  return TimePoint{Duration{t}};
+}
 
-Labels final_labels(const OutSeries& s) { return s.drop_name ? without_name(s.labels) : s.labels; }
+Labels final_labels(const OutSeries& s) {
+  return s.drop_name ? without_name(s.labels) : s.labels;
+}
 
 /// An instant vector out of a block of one step, in its order.
 Result<Vector> to_vector(const Block& block, TimePoint t) {
@@ -36,7 +42,8 @@ Result<Vector> to_vector(const Block& block, TimePoint t) {
   return out;
 }
 
-/// Series sorted by labels. Those that are the same once their names are gone are put together, unless they meet at a step.
+/// Series sorted by labels. Those that are the same once their names are gone are put together, unless they meet at a
+/// step.
 Result<Matrix> to_matrix(const Block& block, const Steps& steps) {
   std::map<Labels, MatrixSeries> series;
   for (std::size_t row = 0; row < block.rows(); ++row) {
@@ -64,7 +71,8 @@ Result<Matrix> to_matrix(const Block& block, const Steps& steps) {
   return out;
 }
 
-/// What `anchored` and `smoothed` make of a range selector that is the whole query: values at the very edges of the window.
+/// What `anchored` and `smoothed` make of a range selector that is the whole query: values at the very edges of the
+/// window.
 void extend(std::vector<Sample>& samples, const RangeNode::Extent& extent, std::int64_t from, std::int64_t to) {
   if (samples.empty()) return;
   const auto time = [&](std::size_t i) { return ms(samples[i].t); };
@@ -96,10 +104,17 @@ struct Query::Impl {
   Impl(ExprPtr parsed, QueryOptions with) : expr(std::move(parsed)), options(with), arena(with.samples_max) {
     Planner planner;
     switch (expr->type()) {
-      case ValueType::kVector: vector = planner.vector(*expr); break;
-      case ValueType::kScalar: scalar = planner.scalar(*expr); break;
-      case ValueType::kMatrix: range = planner.range(*expr); break;
-      case ValueType::kString: break;
+      case ValueType::kVector:
+        vector = planner.vector(*expr);
+        break;
+      case ValueType::kScalar:
+        scalar = planner.scalar(*expr);
+        break;
+      case ValueType::kMatrix:
+        range = planner.range(*expr);
+        break;
+      case ValueType::kString:
+        break;
     }
   }
 
@@ -127,7 +142,8 @@ Result<Matrix> Query::Impl::read_range(Evaluation& e, const Steps& step) {
   for (std::size_t i = 0; i < (*series)->size(); ++i) {
     MatrixSeries s{final_labels((**series)[i]), {}};
     if (auto ok = range->load(e, i, s.samples); !ok) return tl::make_unexpected(ok.error());
-    if (range->extent().smoothing != Smoothing::kNone) extend(s.samples, range->extent(), to - range->extent().range, to);
+    if (range->extent().smoothing != Smoothing::kNone)
+      extend(s.samples, range->extent(), to - range->extent().range, to);
     held += s.samples.size();
     if (held > options.samples_max) {
       return fail("query processing would load too many samples into memory in query execution");
@@ -143,7 +159,8 @@ Result<Matrix> Query::Impl::read_range(Evaluation& e, const Steps& step) {
 Result<QueryResult> Query::Impl::instant(Evaluation& e, TimePoint at) {
   const Steps step{ms(at), 1, 1};
   switch (expr->type()) {
-    case ValueType::kString: return result(e, StringValue{at, unwrap(*expr).as<StringLiteral>()->text});
+    case ValueType::kString:
+      return result(e, StringValue{at, unwrap(*expr).as<StringLiteral>()->text});
     case ValueType::kScalar: {
       auto value = scalar->eval(e, step);
       if (!value) return tl::make_unexpected(value.error());
@@ -154,7 +171,8 @@ Result<QueryResult> Query::Impl::instant(Evaluation& e, TimePoint at) {
       if (!value) return tl::make_unexpected(value.error());
       return result(e, std::move(*value));
     }
-    case ValueType::kVector: break;
+    case ValueType::kVector:
+      break;
   }
   auto block = vector->eval(e, step);
   if (!block) return tl::make_unexpected(block.error());
@@ -168,7 +186,9 @@ Query::~Query() = default;
 Query::Query(Query&&) noexcept = default;
 Query& Query::operator=(Query&&) noexcept = default;
 
-const Expr& Query::expr() const { return *impl_->expr; }
+const Expr& Query::expr() const {
+  return *impl_->expr;
+}
 
 Result<QueryResult> Query::instant(const SeriesStore& store, TimePoint at) {
   Evaluation e(store, impl_->options, impl_->arena, {ms(at), ms(at), 0});

@@ -1,8 +1,8 @@
 // Where samples come from: instant and range selectors, and subqueries.
 //
-// The series a selector means are found once and kept while the store's generation stands, regardless of the time asked for: a
-// series without samples there is a row of absent values, which costs less than finding the series again. A range
-// selector decodes a series once per evaluation into a buffer that all steps share.
+// The series a selector means are found once and kept while the store's generation stands, regardless of the time asked
+// for: a series without samples there is a row of absent values, which costs less than finding the series again. A
+// range selector decodes a series once per evaluation into a buffer that all steps share.
 
 #include <algorithm>
 
@@ -11,8 +11,12 @@
 namespace tocsin::promql {
 namespace {
 
-TimePoint at_ms(std::int64_t t) { return TimePoint{Duration{t}}; }
-std::int64_t ms(const Sample& s) { return s.t.time_since_epoch().count(); }
+TimePoint at_ms(std::int64_t t) {
+  return TimePoint{Duration{t}};
+}
+std::int64_t ms(const Sample& s) {
+  return s.t.time_since_epoch().count();
+}
 
 /// The matching series of a store.
 class Selection {
@@ -227,7 +231,9 @@ class SubqueryNode final : public RangeNode {
 VectorNodePtr make_vector_selector(const VectorSelector& selector, bool timestamps) {
   return std::make_unique<VectorSelectorNode>(selector, timestamps);
 }
-RangeNodePtr make_matrix_selector(const MatrixSelector& selector) { return std::make_unique<MatrixSelectorNode>(selector); }
+RangeNodePtr make_matrix_selector(const MatrixSelector& selector) {
+  return std::make_unique<MatrixSelectorNode>(selector);
+}
 RangeNodePtr make_subquery(const Subquery& subquery, VectorNodePtr inner) {
   return std::make_unique<SubqueryNode>(subquery, std::move(inner));
 }

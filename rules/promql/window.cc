@@ -1,5 +1,5 @@
-// The node of functions over range vectors. A series is read once; each step sees a window of that buffer, found by moving its two
-// ends, so the steps of a range query share the decoding.
+// The node of functions over range vectors. A series is read once; each step sees a window of that buffer, found by
+// moving its two ends, so the steps of a range query share the decoding.
 
 #include <algorithm>
 #include <array>
@@ -10,7 +10,9 @@
 namespace tocsin::promql {
 namespace {
 
-std::int64_t ms(const Sample& s) { return s.t.time_since_epoch().count(); }
+std::int64_t ms(const Sample& s) {
+  return s.t.time_since_epoch().count();
+}
 
 /// Calls visit(step, window) for each step at which the window holds a sample.
 template <class Visit>
@@ -84,7 +86,8 @@ class RangeFunction final : public VectorNode {
     if (counts_) tell_suspects(e);
     if (keeps_name_) return out;
     const bool delayed = e.options.delayed_name_removal;
-    return renamed_.apply(e, std::move(*out), Relabelling::Collision::kRefuse, [&](OutSeries& s) { drop_name(s, delayed); });
+    return renamed_.apply(e, std::move(*out), Relabelling::Collision::kRefuse,
+                          [&](OutSeries& s) { drop_name(s, delayed); });
   }
 
  private:
@@ -104,7 +107,8 @@ class RangeFunction final : public VectorNode {
     if (how == Smoothing::kNone || counts_ || function_.name == "delta") return {};
     if (how == Smoothing::kAnchored) {
       if (function_.name == "changes" || function_.name == "resets") return {};
-      return fail("anchored modifier can only be used with: changes, delta, increase, rate, resets - not with {}", function_.name);
+      return fail("anchored modifier can only be used with: changes, delta, increase, rate, resets - not with {}",
+                  function_.name);
     }
     return fail("smoothed modifier can only be used with: delta, increase, rate - not with {}", function_.name);
   }
@@ -126,7 +130,8 @@ class RangeFunction final : public VectorNode {
   void tell_suspects(Evaluation& e) {
     for (auto& [name, seen] : suspects_) {
       if (!std::exchange(seen, false)) continue;
-      e.inform("metric might not be a counter, name does not end in _total/_sum/_count/_bucket: " + quoted(name), range_expr_);
+      e.inform("metric might not be a counter, name does not end in _total/_sum/_count/_bucket: " + quoted(name),
+               range_expr_);
     }
   }
 
@@ -205,7 +210,8 @@ class Absent final : public VectorNode {
   SeriesListPtr series_;
 };
 
-/// What a selector that finds nothing says about the series it would have found: labels it compares for equality, once each.
+/// What a selector that finds nothing says about the series it would have found: labels it compares for equality, once
+/// each.
 Labels labels_of_absent(const Expr& expr) {
   const VectorSelector* selector = expr.as<VectorSelector>();
   if (const auto* matrix = expr.as<MatrixSelector>()) selector = &matrix->selector;

@@ -1,5 +1,6 @@
-// Runs scripts of the promqltest format. A script is read line by line: a command, then the lines that belong to it up to an empty
-// one (a comment counts as empty). Each eval runs against what the loads before it have put into a store of its own.
+// Runs scripts of the promqltest format. A script is read line by line: a command, then the lines that belong to it up
+// to an empty one (a comment counts as empty). Each eval runs against what the loads before it have put into a store of
+// its own.
 
 #include "rules/testing/promql_script.h"
 
@@ -7,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -90,6 +92,7 @@ class Runner {
   std::string_view line() const { return at_ < lines_.size() ? lines_[at_] : std::string_view(); }
 
   bool load(std::string_view head);
+  bool append(const Labels& labels, const std::vector<ScriptPoint>& points, Duration step);
   bool eval(std::string_view head);
   bool read_head(std::string_view head, Eval& eval);
   bool read_expectation(std::string_view text, Eval& eval);
@@ -147,29 +150,37 @@ bool Runner::load(std::string_view head) {
   if (space == std::string_view::npos) return fail_script("load needs a step");
   const auto step = parse_duration(trim(head.substr(space)));
   if (!step) return fail_script(step.error().message);
+  std::map<Labels, std::vector<ScriptPoint>> loaded;  // of a series given twice the last one counts
   for (++at_; !line().empty(); ++at_) {
     if (is_start_timestamp_line(line())) continue;
-    const auto series = parse_script_series(line());
+    auto series = parse_script_series(line());
     if (!series) return fail_script(series.error().message);
     if (series->has_histograms()) histograms_.push_back(series->labels);
     if (const std::string_view name = series->labels.metric_name(); with_nhcb && name.ends_with("_bucket")) {
       // The same buckets once more, as a native histogram.
-      histograms_.push_back(LabelsBuilder(series->labels).set(kMetricName, name.substr(0, name.size() - 7)).del("le").labels());
+      histograms_.push_back(
+          LabelsBuilder(series->labels).set(kMetricName, name.substr(0, name.size() - 7)).del("le").labels());
     }
-    SeriesRef ref;
-    for (std::size_t i = 0; i < series->points.size(); ++i) {
-      const ScriptPoint& point = series->points[i];
-      if (point.kind != ScriptPoint::Kind::kFloat) continue;
-      if (!ref) {
-        const auto made = store_->ref(series->labels);
-        if (!made) return fail_script(made.error().message);
-        ref = *made;
-      }
-      const TimePoint t{*step * static_cast<std::int64_t>(i)};
-      const AppendResult result = store_->append(ref, t, point.v);
-      if (result != AppendResult::kAppended && result != AppendResult::kDuplicate) {
-        return fail_script(fmt::format("sample {} of {} is not newer than those before", i + 1, series->labels.metric_str()));
-      }
+    loaded[series->labels] = std::move(series->points);
+  }
+  for (const auto& [labels, points] : loaded) {
+    if (!append(labels, points, *step)) return false;
+  }
+  return true;
+}
+
+bool Runner::append(const Labels& labels, const std::vector<ScriptPoint>& points, Duration step) {
+  SeriesRef ref;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    if (points[i].kind != ScriptPoint::Kind::kFloat) continue;
+    if (!ref) {
+      const auto made = store_->ref(labels);
+      if (!made) return fail_script(made.error().message);
+      ref = *made;
+    }
+    const AppendResult result = store_->append(ref, TimePoint{step * static_cast<std::int64_t>(i)}, points[i].v);
+    if (result != AppendResult::kAppended && result != AppendResult::kDuplicate) {
+      return fail_script(fmt::format("sample {} of {} is not newer than those before", i + 1, labels.metric_str()));
     }
   }
   return true;
@@ -190,7 +201,8 @@ Result<Duration> read_time(std::string_view text) {
 
 bool Runner::read_head(std::string_view head, Eval& out) {
   static const re2::RE2 kInstant(R"(^eval(?:_(fail|warn|ordered|info))?\s+instant\s+(?:at\s+(.+?))?\s+(.+)$)");
-  static const re2::RE2 kRange(R"(^eval(?:_(fail|warn|info))?\s+range\s+from\s+(.+)\s+to\s+(.+)\s+step\s+(.+?)\s+(.+)$)");
+  static const re2::RE2 kRange(
+      R"(^eval(?:_(fail|warn|info))?\s+range\s+from\s+(.+)\s+to\s+(.+)\s+step\s+(.+?)\s+(.+)$)");
   std::string suffix, from, to, step;
   const re2::StringPiece text(head.data(), head.size());
   if (re2::RE2::FullMatch(text, kRange, &suffix, &from, &to, &step, &out.expr)) {
@@ -272,11 +284,12 @@ bool Runner::eval(std::string_view head) {
   }
   ScriptEval verdict{out.line, out.expr, Outcome::kPassed, {}};
   const auto expr = promql::parse(out.expr);
-  if (expr && needs_histograms(out, **expr)) {
-    verdict.outcome = Outcome::kSkipped;
-    verdict.message = "native histograms are involved";
-  } else if (verdict.message = check(out); !verdict.message.empty()) {
-    verdict.outcome = Outcome::kFailed;
+  verdict.message = check(out);
+  if (!verdict.message.empty()) {
+    // What fails for want of the samples we left out says nothing about us.
+    const bool excused = expr && needs_histograms(out, **expr);
+    verdict.outcome = excused ? Outcome::kSkipped : Outcome::kFailed;
+    if (excused) verdict.message = "native histograms are involved";
   }
   report_.evals.push_back(std::move(verdict));
   return true;
@@ -307,10 +320,13 @@ bool is_one_of(std::string_view name, std::initializer_list<std::string_view> na
 }
 /// Functions whose value depends on the time of the evaluation whatever their arguments are.
 bool knows_the_time(std::string_view name) {
-  return is_one_of(name, {"days_in_month", "day_of_month", "day_of_week", "day_of_year", "hour", "minute", "month", "year",
-                          "predict_linear", "time", "timestamp", "start_timestamp", "start", "end", "range", "step"});
+  return is_one_of(name,
+                   {"days_in_month", "day_of_month", "day_of_week", "day_of_year", "hour", "minute", "month", "year",
+                    "predict_linear", "time", "timestamp", "start_timestamp", "start", "end", "range", "step"});
 }
-bool knows_the_range(std::string_view name) { return is_one_of(name, {"range", "step", "start", "end"}); }
+bool knows_the_range(std::string_view name) {
+  return is_one_of(name, {"range", "step", "start", "end"});
+}
 
 std::string Runner::check(const Eval& eval) {
   const auto expr = promql::parse(eval.expr);
@@ -343,7 +359,8 @@ std::string Runner::check_error(const Eval& eval, const std::string& error) cons
 }
 
 std::string Runner::check_notes(const Eval& eval, const promql::QueryResult& result) {
-  const auto check = [](std::string_view what, const std::vector<std::string>& got, const std::vector<Pattern>& wanted, bool none) {
+  const auto check = [](std::string_view what, const std::vector<std::string>& got, const std::vector<Pattern>& wanted,
+                        bool none) {
     if (none && !got.empty()) return fmt::format("unexpected {}: {}", what, got.front());
     if (wanted.empty()) return std::string();
     for (const std::string& text : got) {
@@ -402,8 +419,9 @@ std::string Runner::check_instant(const Eval& eval, const ExprPtr& expr, TimePoi
 std::string Runner::compare(const Eval& eval, const promql::QueryResult& result) {
   if (const auto* scalar = std::get_if<promql::ScalarValue>(&result.value)) {
     if (!eval.scalar) return fmt::format("got the scalar {}", scalar->sample.v);
-    return almost_equal(scalar->sample.v, *eval.scalar) ? ""
-                                                        : fmt::format("got {}, expected {}", scalar->sample.v, *eval.scalar);
+    return almost_equal(scalar->sample.v, *eval.scalar)
+               ? ""
+               : fmt::format("got {}, expected {}", scalar->sample.v, *eval.scalar);
   }
   if (const auto* text = std::get_if<promql::StringValue>(&result.value)) {
     return eval.text && *eval.text == text->text ? "" : "got the string " + quoted(text->text);
@@ -448,14 +466,16 @@ std::string Runner::compare_matrix(const Eval& eval, const promql::Matrix& matri
       const std::string what = fmt::format("{} at {}", s.labels.metric_str(), format_duration(t.time_since_epoch()));
       if (next == s.samples.size()) return what + " is missing";
       if (s.samples[next].t != t) {
-        return fmt::format("{} is not there, but a sample at {}", what, format_duration(s.samples[next].t.time_since_epoch()));
+        return fmt::format("{} is not there, but a sample at {}", what,
+                           format_duration(s.samples[next].t.time_since_epoch()));
       }
       if (!almost_equal(s.samples[next].v, row->points[i].v)) {
         return fmt::format("{} is {}, expected {}", what, s.samples[next].v, row->points[i].v);
       }
       ++next;
     }
-    if (next != s.samples.size()) return fmt::format("{} has {} samples too many", s.labels.metric_str(), s.samples.size() - next);
+    if (next != s.samples.size())
+      return fmt::format("{} has {} samples too many", s.labels.metric_str(), s.samples.size() - next);
   }
   for (const ScriptSeries& row : eval.rows) {
     if (std::ranges::find(matrix, row.labels, &promql::MatrixSeries::labels) == matrix.end()) {
@@ -471,6 +491,8 @@ std::size_t ScriptReport::count(ScriptEval::Outcome outcome) const {
   return static_cast<std::size_t>(std::ranges::count(evals, outcome, &ScriptEval::outcome));
 }
 
-ScriptReport run_promql_script(std::string_view script) { return Runner().run(script); }
+ScriptReport run_promql_script(std::string_view script) {
+  return Runner().run(script);
+}
 
 }  // namespace tocsin

@@ -24,11 +24,12 @@ struct ScriptReport {
   std::size_t count(ScriptEval::Outcome outcome) const;
 };
 
-/// Runs a script in the format of Prometheus' promqltest: `load`, `clear`, `eval instant`, `eval range` and their expectations. As
-/// there, each instant query is repeated with `@` its own time, evaluated at other times, and as a range query around it.
+/// Runs a script in the format of Prometheus' promqltest: `load`, `clear`, `eval instant`, `eval range` and their
+/// expectations. As there, each instant query is repeated with `@` its own time, evaluated at other times, and as a
+/// range query around it.
 ///
-/// Samples that are native histograms are left out; an eval that selects such series, or expects such samples, is skipped.
-/// Delayed name removal is on, as in Prometheus' own runner.
+/// Samples that are native histograms are left out; an eval that selects such series, or expects such samples, is
+/// skipped when it does not pass without them. Delayed name removal is on, as in Prometheus' own runner.
 ScriptReport run_promql_script(std::string_view script);
 
 }  // namespace tocsin

@@ -1,4 +1,5 @@
-// The notation of series in tests: `a+bxN` is a, a+b, … (N+1 values), `axN` is N+1 times a, `_xN` is N gaps, `stale` a stale marker,
+// The notation of series in tests: `a+bxN` is a, a+b, … (N+1 values), `axN` is N+1 times a, `_xN` is N gaps, `stale` a
+// stale marker,
 // `{{…}}` a native histogram, of which only the number of places it takes is read.
 
 #include "rules/testing/script_series.h"

@@ -22,7 +22,8 @@ struct ScriptSeries {
   bool has_histograms() const;
 };
 
-/// Reads `name{label="value"} 1 2+3x4 _ stale`: Prometheus' notation of series in tests. Errors: malformed, more than 10 million points.
+/// Reads `name{label="value"} 1 2+3x4 _ stale`: Prometheus' notation of series in tests. Errors: malformed, more than
+/// 10 million points.
 Result<ScriptSeries> parse_script_series(std::string_view text);
 /// A number and nothing else: `1`, `-1e3`, `NaN`, `+Inf`.
 std::optional<double> parse_script_number(std::string_view text);

@@ -43,7 +43,8 @@ TEST(PromqlScript, OurOwnScriptsPass) {
   }
 }
 
-/// Prometheus' own scripts lie beside the repository where the suite is complete. Each eval that works on floats must pass.
+/// Prometheus' own scripts lie beside the repository where the suite is complete. Each eval that works on floats must
+/// pass.
 TEST(PromqlScript, PrometheusOwnScriptsPass) {
   const fs::path folder = "../shared/data/promqltest";
   if (!fs::exists(folder / "classes.tsv")) GTEST_SKIP() << "no " << folder << " here";
@@ -83,7 +84,8 @@ TEST(PromqlScript, PrometheusOwnScriptsPass) {
 }
 
 TEST(ScriptSeries, ReadsEveryNotation) {
-  const auto series = parse_script_series("m{a=\"x y\",b='}'} 1 -2.5 _ _x2 stale 1+2x3 5x2 3-1x1 NaN -Inf {{schema:1 sum:2}}x1 0x2");
+  const auto series =
+      parse_script_series("m{a=\"x y\",b='}'} 1 -2.5 _ _x2 stale 1+2x3 5x2 3-1x1 NaN -Inf {{schema:1 sum:2}}x1 0x2");
   ASSERT_TRUE(series) << series.error().message;
   EXPECT_EQ(series->labels, (Labels{{"__name__", "m"}, {"a", "x y"}, {"b", "}"}}));
   std::string text;
@@ -116,6 +118,7 @@ eval instant at 1m sum(m)
 eval instant at 1m m == 99
 
 eval instant at 1m h
+  h {{schema:0 count:1}}
 
 eval instant at 1m vector(1) + on() m
   expect fail msg: something else
@@ -128,7 +131,7 @@ eval instant at 1m vector(1) + on() m
   EXPECT_EQ(report.evals[3].outcome, Outcome::kSkipped);
   EXPECT_NE(report.evals[4].message.find("many-to-many matching not allowed"), std::string::npos);
   EXPECT_EQ(report.count(Outcome::kFailed), 2U);
-  EXPECT_EQ(run_promql_script("load 1m\n  m 1\nevaluate").error, "line 3: malformed value at \"evaluate\"");
+  EXPECT_EQ(run_promql_script("load 1m\n  m 1\nevaluate it").error, "line 3: malformed value at \"it\"");
   EXPECT_EQ(run_promql_script("frobnicate").error, "line 1: unknown command \"frobnicate\"");
 }
 
