@@ -45,6 +45,7 @@ Notification about(const AlertGroup& group, const std::string& external_url, Tim
   n.group_labels = group.labels;
   n.external_url = external_url;
   n.created_at = now;
+  n.incident_started_at = group.started_at;
   return n;
 }
 

@@ -49,7 +49,9 @@ struct ChannelStatus {
 /// executor, one thread.
 class Delivery {
  public:
-  using OnReceipt = std::function<void(const Receipt&)>;
+  /// Hears what became of a message, before that is committed. What it returns (AlertManager::delivered) is committed
+  /// with it, so that a dead letter and what follows from it become true together.
+  using OnReceipt = std::function<StateChange(const Receipt&)>;
   Delivery(boost::asio::any_io_executor executor, StateDb& db, NotifierServices services, DeliveryConfig config,
            OnReceipt on_receipt);
   ~Delivery();
@@ -57,7 +59,7 @@ class Delivery {
   /// The channels there are now. Rows of a channel that is gone wait a day for its return (visible), then are dead
   /// letters.
   void set_channels(const NotifyConfig& config);
-  /// Rows that are committed: new ones, or those of the snapshot after a start.
+  /// Rows that are committed: new ones, or those of the snapshot after a start. One that is known is left alone.
   void enqueue(std::vector<OutboxRow> rows);
   /// Starts nothing new, lets attempts in flight finish until `deadline`, cancels the rest (they stay in the outbox).
   boost::asio::awaitable<void> stop(Deadline deadline);

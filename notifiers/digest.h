@@ -17,6 +17,8 @@ class Digest {
   }
   /// The first `digits` of 32 hex digits.
   std::string hex(std::size_t digits = 32) const;
+  /// 0 <= fraction < 1, evenly spread.
+  double fraction() const;
 
  private:
   __extension__ using Wide = unsigned __int128;

@@ -70,6 +70,7 @@ Notification notification_of(const json& j) {
   n.truncated_alerts = j.at("truncated_alerts");
   n.external_url = j.at("external_url");
   n.created_at = time_of(j.at("created_at"));
+  n.incident_started_at = time_of(j.at("incident_started_at"));
   return n;
 }
 
@@ -108,7 +109,8 @@ std::string to_json(const Notification& n) {
                {"alerts", std::move(alerts)},
                {"truncated_alerts", n.truncated_alerts},
                {"external_url", n.external_url},
-               {"created_at", ms(n.created_at)}};
+               {"created_at", ms(n.created_at)},
+               {"incident_started_at", ms(n.incident_started_at)}};
   // Bytes that are no UTF-8 must not keep a page from going out.
   return j.dump(-1, ' ', false, json::error_handler_t::replace);
 }

@@ -40,10 +40,11 @@ struct Notification {
   Labels group_labels;
   Labels common_labels;
   Annotations common_annotations;
-  std::vector<NotifiedAlert> alerts;  // firing first, then resolved; each by start
+  std::vector<NotifiedAlert> alerts;  // firing first, then resolved; each in Alertmanager's order (alert_order.h)
   std::uint64_t truncated_alerts = 0;
   std::string external_url;
   TimePoint created_at;
+  TimePoint incident_started_at;  // the same in every message of the incident
 
   /// True when no alert in it is firing.
   bool resolved() const;

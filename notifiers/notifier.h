@@ -44,7 +44,7 @@ struct SendContext {
   std::uint32_t attempt = 1;  // 1 for the first
   /// provider_ref of the last successful send of this (incident, channel); empty for the first.
   std::string provider_ref;
-  /// When this (incident, channel) was first told of, for mail threads.
+  /// When the incident began, the same in each of its messages: for mail threads.
   TimePoint incident_started_at;
 };
 
