@@ -2,10 +2,16 @@
 
 #include <sqlite3.h>
 
+#include <limits>
+
 namespace tocsin::sqlite {
 
-void Statement::Finalize::operator()(sqlite3_stmt* s) const { sqlite3_finalize(s); }
-void Database::Close::operator()(sqlite3* db) const { sqlite3_close_v2(db); }
+void Statement::Finalize::operator()(sqlite3_stmt* s) const {
+  sqlite3_finalize(s);
+}
+void Database::Close::operator()(sqlite3* db) const {
+  sqlite3_close_v2(db);
+}
 
 // Binding fails only for a wrong index or a text beyond SQLite's limit; the step that follows then says so.
 Statement& Statement::bind(std::int64_t value) {
@@ -30,9 +36,12 @@ Statement& Statement::bind_null() {
 
 Result<bool> Statement::step() {
   switch (sqlite3_step(statement_.get())) {
-    case SQLITE_ROW: return true;
-    case SQLITE_DONE: return false;
-    default: return fail("{}", sqlite3_errmsg(sqlite3_db_handle(statement_.get())));
+    case SQLITE_ROW:
+      return true;
+    case SQLITE_DONE:
+      return false;
+    default:
+      return fail("{}", sqlite3_errmsg(sqlite3_db_handle(statement_.get())));
   }
 }
 
@@ -50,8 +59,14 @@ void Statement::reset() {
   bound_ = 0;
 }
 
-std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
-double Statement::real(int column) const { return sqlite3_column_double(statement_.get(), column); }
+std::int64_t Statement::integer(int column) const {
+  return sqlite3_column_int64(statement_.get(), column);
+}
+double Statement::real(int column) const {
+  // SQLite keeps a NaN as NULL.
+  if (sqlite3_column_type(statement_.get(), column) == SQLITE_NULL) return std::numeric_limits<double>::quiet_NaN();
+  return sqlite3_column_double(statement_.get(), column);
+}
 
 std::string Statement::text(int column) const {
   const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(statement_.get(), column));
@@ -66,8 +81,8 @@ std::optional<std::int64_t> Statement::maybe_integer(int column) const {
 
 Result<Database> Database::open(const std::string& path) {
   sqlite3* db = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &db,
-                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int code =
+      sqlite3_open_v2(path.c_str(), &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
   Database out(db);
   if (code != SQLITE_OK) return fail("cannot open {}: {}", path, db == nullptr ? "no memory" : sqlite3_errmsg(db));
   sqlite3_extended_result_codes(db, 1);
@@ -100,7 +115,22 @@ Result<std::int64_t> Database::integer(std::string_view sql) {
   return *row ? statement->integer(0) : 0;
 }
 
+Result<void> Database::check() {
+  Result<Statement> statement = prepare("PRAGMA quick_check(1)");
+  if (!statement) return tl::make_unexpected(statement.error());
+  const Result<bool> row = statement->step();
+  if (!row) {
+    damaged_ = corrupt();
+    return tl::make_unexpected(row.error());
+  }
+  const std::string said = statement->text(0);
+  damaged_ = said != "ok";
+  if (damaged_) return fail("{}", said);
+  return {};
+}
+
 bool Database::corrupt() const {
+  if (damaged_) return true;
   const int code = sqlite3_errcode(db_.get()) & 0xff;
   return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
 }

@@ -61,7 +61,9 @@ class Database {
   /// Runs statements that give no rows.
   Result<void> run(std::string_view sql);
   Result<std::int64_t> integer(std::string_view sql);
-  /// True when the newest error says that the file is not a database, or a damaged one.
+  /// Reads every page and says what is wrong with the first damaged one.
+  Result<void> check();
+  /// True when check() or the newest error says that the file is not a database, or a damaged one.
   bool corrupt() const;
 
  private:
@@ -70,6 +72,7 @@ class Database {
   };
   explicit Database(sqlite3* db) : db_(db) {}
   std::unique_ptr<sqlite3, Close> db_;
+  bool damaged_ = false;
 };
 
 }  // namespace tocsin::sqlite

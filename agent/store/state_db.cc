@@ -1,6 +1,7 @@
-// One thread owns the connection. Whoever has a change puts it into a queue; the thread takes all that waits, writes it as one
-// transaction and posts the answers. When the transaction as a whole fails, its changes are tried one by one, so that one that
-// cannot be written takes no other down with it; on a full disk each of them is told so, and nothing half done stays.
+// One thread owns the connection. Whoever has a change puts it into a queue; the thread takes all that waits, writes it
+// as one transaction and posts the answers. When the transaction as a whole fails, its changes are tried one by one, so
+// that one that cannot be written takes no other down with it; on a full disk each of them is told so, and nothing half
+// done stays.
 
 #include "agent/store/state_db.h"
 
@@ -8,6 +9,7 @@
 #include <deque>
 #include <filesystem>
 #include <mutex>
+#include <set>
 #include <span>
 #include <thread>
 
@@ -18,17 +20,43 @@ namespace tocsin {
 namespace {
 
 constexpr std::size_t kBatchMax = 1000;
+constexpr std::size_t kQueueMax = 10'000;
 
 template <class T>
 void move_to_end(std::vector<T>& into, std::vector<T>& from) {
   into.insert(into.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
 }
 
+using AlertStateKey = std::pair<std::string, Labels>;
+AlertStateKey key_of(const AlertStateRow& row) {
+  return {row.rule_id, row.labels};
+}
+const AlertStateKey& key_of(const AlertStateKey& key) {
+  return key;
+}
+Labels key_of(const AlertRow& row) {
+  return row.labels;
+}
+const Labels& key_of(const Labels& key) {
+  return key;
+}
+
+/// Takes out of `rows` those that `newer` speaks of too: rows that are put again, or dropped.
+template <class Rows, class Newer>
+void forget(Rows& rows, const Newer& newer) {
+  if (rows.empty() || newer.empty()) return;
+  std::set<std::decay_t<decltype(key_of(newer.front()))>> keys;
+  for (const auto& row : newer) keys.insert(key_of(row));
+  std::erase_if(rows, [&](const auto& row) { return keys.contains(key_of(row)); });
+}
+
 Result<sqlite::Database> open_file(const std::string& path, bool& corrupt) {
   Result<sqlite::Database> db = sqlite::Database::open(path);
   if (!db) return db;
-  Result<void> ready =
-      db->run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;");
+  Result<void> ready = db->run(
+      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;");
+  // Reads the whole file once: damage is to be found now, not when a page is to be sent.
+  if (ready) ready = db->check();
   if (ready) ready = state_schema::migrate(*db);
   corrupt = !ready && db->corrupt();
   if (!ready) return fail_in(path, ready.error());
@@ -48,6 +76,10 @@ std::string set_aside(const std::string& path) {
   return aside;
 }
 
+tl::unexpected<Error> queue_full() {
+  return fail("the disk does not keep up: {} changes wait to be written to state.db", kQueueMax);
+}
+
 }  // namespace
 
 bool StateChange::empty() const {
@@ -57,6 +89,11 @@ bool StateChange::empty() const {
 }
 
 void StateChange::append(StateChange&& other) {
+  // Drops are written before puts, so of the two only the later may stay.
+  forget(put_alert_states, other.drop_alert_states);
+  forget(drop_alert_states, other.put_alert_states);
+  forget(put_alerts, other.drop_alerts);
+  forget(drop_alerts, other.put_alerts);
   move_to_end(put_alert_states, other.put_alert_states);
   move_to_end(drop_alert_states, other.drop_alert_states);
   move_to_end(put_alerts, other.put_alerts);
@@ -79,13 +116,20 @@ struct StateDb::Impl {
   Impl(sqlite::Database opened, std::function<void(std::function<void()>)> post_back)
       : db(std::move(opened)), post(std::move(post_back)) {}
 
-  void push(Job job) {
+  /// False when the queue is full; then nothing has changed.
+  bool push(Job&& job) {
     {
       const std::lock_guard lock(mutex);
+      if (jobs.size() >= kQueueMax) {
+        ++stats.errors_total;
+        return false;
+      }
       jobs.push_back(std::move(job));
+      ++handed_over;
       stats.queued = jobs.size();
     }
     wake.notify_one();
+    return true;
   }
 
   void run();
@@ -100,7 +144,8 @@ struct StateDb::Impl {
   std::condition_variable wake;
   std::condition_variable idle;
   std::deque<Job> jobs;
-  bool busy = false;
+  std::uint64_t handed_over = 0;  // jobs so far
+  std::uint64_t finished = 0;
   bool stop = false;
   Stats stats;
   std::thread thread;
@@ -152,7 +197,6 @@ void StateDb::Impl::run() {
     std::deque<Job> taken;
     taken.swap(jobs);
     stats.queued = 0;
-    busy = true;
     lock.unlock();
     std::vector<Job> batch;
     for (Job& job : taken) {
@@ -166,8 +210,8 @@ void StateDb::Impl::run() {
     }
     commit(batch);
     lock.lock();
-    busy = false;
-    if (jobs.empty()) idle.notify_all();
+    finished += taken.size();
+    idle.notify_all();
   }
 }
 
@@ -206,26 +250,36 @@ StateDb::~StateDb() {
   impl_->thread.join();
 }
 
-const StateSnapshot& StateDb::loaded() const { return impl_->loaded; }
-void StateDb::forget_loaded() { impl_->loaded = {}; }
+const StateSnapshot& StateDb::loaded() const {
+  return impl_->loaded;
+}
+void StateDb::forget_loaded() {
+  impl_->loaded = {};
+}
 
-void StateDb::commit(StateChange change, Done done) { impl_->push({std::move(change), std::move(done), nullptr}); }
+void StateDb::commit(StateChange change, Done done) {
+  Impl::Job job{std::move(change), std::move(done), nullptr};
+  if (impl_->push(std::move(job)) || !job.done) return;
+  impl_->post([done = std::move(job.done)] { done(queue_full()); });
+}
 
 void StateDb::flush() {
   std::unique_lock lock(impl_->mutex);
-  impl_->idle.wait(lock, [this] { return impl_->jobs.empty() && !impl_->busy; });
+  impl_->idle.wait(lock, [this, until = impl_->handed_over] { return impl_->finished >= until; });
 }
 
 void StateDb::prune(TimePoint now, Duration keep, Done done) {
-  impl_->push({std::nullopt, nullptr, [before = now - keep, done = std::move(done)](sqlite::Database& db) {
-                 return [outcome = state_schema::prune(db, before), done] { done(outcome); };
-               }});
+  const auto prune = [before = now - keep, done](sqlite::Database& db) {
+    return [outcome = state_schema::prune(db, before), done] { done(outcome); };
+  };
+  if (!impl_->push({std::nullopt, nullptr, prune})) impl_->post([done] { done(queue_full()); });
 }
 
 void StateDb::recent_outbox(std::size_t limit, std::function<void(Result<std::vector<OutboxRow>>)> done) {
-  impl_->push({std::nullopt, nullptr, [limit, done = std::move(done)](sqlite::Database& db) {
-                 return [outcome = state_schema::recent_outbox(db, limit), done] { done(outcome); };
-               }});
+  const auto read = [limit, done](sqlite::Database& db) {
+    return [outcome = state_schema::recent_outbox(db, limit), done] { done(outcome); };
+  };
+  if (!impl_->push({std::nullopt, nullptr, read})) impl_->post([done] { done(queue_full()); });
 }
 
 void StateDb::limit_pages_for_test(std::int64_t pages) {

@@ -93,7 +93,7 @@ struct AuditRow {
   std::string detail;
 };
 
-/// Changes that become true together or not at all.
+/// Changes that become true together or not at all. What is dropped is dropped before the rest is put.
 struct StateChange {
   std::vector<AlertStateRow> put_alert_states;
   std::vector<std::pair<std::string, Labels>> drop_alert_states;  // rule_id, labels
@@ -114,9 +114,9 @@ struct StateChange {
 struct StateSnapshot {
   std::vector<AlertStateRow> alert_states;
   std::vector<AlertRow> alerts;
-  std::vector<IncidentRow> incidents;                  // open ones
-  std::vector<NotificationLogRow> notification_log;    // of open incidents, and of those with undelivered messages
-  std::vector<OutboxRow> outbox;                       // pending and sending, oldest first
+  std::vector<IncidentRow> incidents;                // open ones
+  std::vector<NotificationLogRow> notification_log;  // of open incidents, and of those with undelivered messages
+  std::vector<OutboxRow> outbox;                     // pending and sending, oldest first
   std::vector<HeartbeatRow> heartbeats;
 };
 
@@ -125,11 +125,12 @@ struct StateSnapshot {
 /// Changes are committed in the order in which they came, several to one transaction when they wait (group commit).
 class StateDb {
  public:
-  /// Opens or makes `path` (":memory:" for tests), brings an older schema up to date. `post` hands a finished callback back to the
-  /// thread that owns the boxes (`asio::post` in the program, a plain call in tests). Errors: cannot be opened, made by a newer
-  /// version. A damaged file is set aside as `path.corrupt-<n>` with a log line, and a new one
+  /// Opens or makes `path` (":memory:" for tests), brings an older schema up to date. `post` hands a finished callback
+  /// back to the thread that owns the boxes (`asio::post` in the program, a plain call in tests). Errors: cannot be
+  /// opened, made by a newer version. A damaged file is set aside as `path.corrupt-<n>` with a log line, and a new one
   /// begun.
-  static Result<std::unique_ptr<StateDb>> open(const std::string& path, std::function<void(std::function<void()>)> post);
+  static Result<std::unique_ptr<StateDb>> open(const std::string& path,
+                                               std::function<void(std::function<void()>)> post);
   /// Commits what waits, then ends the thread.
   ~StateDb();
 
@@ -138,7 +139,8 @@ class StateDb {
   void forget_loaded();
 
   using Done = std::function<void(Result<void>)>;
-  /// Commits `change` and then posts `done`. On an error (full disk …) nothing of the change is in the file.
+  /// Commits `change` and then posts `done`. On an error (full disk, 10 000 changes waiting already …) nothing of the
+  /// change is in the file.
   void commit(StateChange change, Done done);
   /// Waits until everything handed over so far is committed. For shutdown.
   void flush();

@@ -1,5 +1,5 @@
-// One table per kind of row, with columns that a person can read: `sqlite3 state.db 'select * from outbox'`. Migrations are a list of
-// scripts; PRAGMA user_version says how many of them a file has seen.
+// One table per kind of row, with columns that a person can read: `sqlite3 state.db 'select * from outbox'`. Migrations
+// are a list of scripts; PRAGMA user_version says how many of them a file has seen.
 
 #include "agent/store/state_schema.h"
 
@@ -42,8 +42,12 @@ CREATE TABLE audit (
 )sql",
 };
 
-std::int64_t ms(TimePoint t) { return t.time_since_epoch().count(); }
-TimePoint instant(std::int64_t value) { return TimePoint{Duration{value}}; }
+std::int64_t ms(TimePoint t) {
+  return t.time_since_epoch().count();
+}
+TimePoint instant(std::int64_t value) {
+  return TimePoint{Duration{value}};
+}
 std::optional<std::int64_t> ms(const std::optional<TimePoint>& t) {
   return t ? std::optional(ms(*t)) : std::nullopt;
 }
@@ -51,7 +55,9 @@ std::optional<TimePoint> instant(const std::optional<std::int64_t>& value) {
   return value ? std::optional(instant(*value)) : std::nullopt;
 }
 
-std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+std::string dump(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
 
 std::string text(const Labels& labels) {
   json out = json::object();
@@ -69,7 +75,9 @@ std::map<std::string, std::string> pairs(const std::string& text) {
   return out;
 }
 
-Labels labels(const std::string& text) { return Labels(pairs(text)); }
+Labels labels(const std::string& text) {
+  return Labels(pairs(text));
+}
 
 std::vector<std::uint64_t> numbers(const std::string& text) {
   std::vector<std::uint64_t> out;
@@ -153,62 +161,73 @@ Result<StateSnapshot> load(sqlite::Database& db) {
     }
   };
   take(out.alert_states,
-       select<AlertStateRow>(db,
-                             "SELECT rule_id, labels, state, active_at, fired_at, keep_firing_since, last_sent_at, value, "
-                             "annotations FROM alert_state",
-                             [](const sqlite::Statement& s) {
-                               return AlertStateRow{s.text(0), labels(s.text(1)), s.text(2), instant(s.integer(3)),
-                                                    instant(s.maybe_integer(4)), instant(s.maybe_integer(5)),
-                                                    instant(s.integer(6)), s.real(7), pairs(s.text(8))};
-                             }));
-  take(out.alerts, select<AlertRow>(db,
-                                    "SELECT labels, annotations, starts_at, ends_at, updated_at, generator_url, timeout "
-                                    "FROM alerts",
-                                    [](const sqlite::Statement& s) {
-                                      return AlertRow{labels(s.text(0)),     pairs(s.text(1)),
-                                                      instant(s.integer(2)), instant(s.integer(3)),
-                                                      instant(s.integer(4)), s.text(5),
-                                                      s.integer(6) != 0};
-                                    }));
-  take(out.incidents,
-       select<IncidentRow>(db,
-                           "SELECT id, group_key, receiver, group_labels, started_at, ended_at, next_flush_at FROM incidents "
-                           "WHERE ended_at IS NULL ORDER BY started_at",
-                           [](const sqlite::Statement& s) {
-                             return IncidentRow{s.text(0), s.text(1), s.text(2), labels(s.text(3)), instant(s.integer(4)),
-                                                instant(s.maybe_integer(5)), instant(s.integer(6))};
-                           }));
-  take(out.notification_log,
-       select<NotificationLogRow>(
+       select<AlertStateRow>(
            db,
-           "SELECT incident, channel, sequence, notified_at, firing, resolved, provider_ref FROM notification_log WHERE "
-           "incident IN (SELECT id FROM incidents WHERE ended_at IS NULL UNION SELECT incident FROM outbox WHERE state IN "
-           "('pending', 'sending'))",
+           "SELECT rule_id, labels, state, active_at, fired_at, keep_firing_since, last_sent_at, value, "
+           "annotations FROM alert_state",
            [](const sqlite::Statement& s) {
-             return NotificationLogRow{s.text(0),          s.text(1),          s.integer(2), instant(s.integer(3)),
-                                       numbers(s.text(4)), numbers(s.text(5)), s.text(6)};
+             return AlertStateRow{s.text(0),
+                                  labels(s.text(1)),
+                                  s.text(2),
+                                  instant(s.integer(3)),
+                                  instant(s.maybe_integer(4)),
+                                  instant(s.maybe_integer(5)),
+                                  instant(s.integer(6)),
+                                  s.real(7),
+                                  pairs(s.text(8))};
            }));
+  take(out.alerts,
+       select<AlertRow>(db,
+                        "SELECT labels, annotations, starts_at, ends_at, updated_at, generator_url, timeout "
+                        "FROM alerts",
+                        [](const sqlite::Statement& s) {
+                          return AlertRow{labels(s.text(0)),     pairs(s.text(1)),      instant(s.integer(2)),
+                                          instant(s.integer(3)), instant(s.integer(4)), s.text(5),
+                                          s.integer(6) != 0};
+                        }));
+  take(out.incidents,
+       select<IncidentRow>(
+           db,
+           "SELECT id, group_key, receiver, group_labels, started_at, ended_at, next_flush_at FROM incidents "
+           "WHERE ended_at IS NULL ORDER BY started_at",
+           [](const sqlite::Statement& s) {
+             return IncidentRow{s.text(0),
+                                s.text(1),
+                                s.text(2),
+                                labels(s.text(3)),
+                                instant(s.integer(4)),
+                                instant(s.maybe_integer(5)),
+                                instant(s.integer(6))};
+           }));
+  take(
+      out.notification_log,
+      select<NotificationLogRow>(
+          db,
+          "SELECT incident, channel, sequence, notified_at, firing, resolved, provider_ref FROM notification_log WHERE "
+          "incident IN (SELECT id FROM incidents WHERE ended_at IS NULL UNION SELECT incident FROM outbox WHERE state "
+          "IN "
+          "('pending', 'sending'))",
+          [](const sqlite::Statement& s) {
+            return NotificationLogRow{s.text(0),          s.text(1),          s.integer(2), instant(s.integer(3)),
+                                      numbers(s.text(4)), numbers(s.text(5)), s.text(6)};
+          }));
   take(out.outbox, select<OutboxRow>(db,
                                      fmt::format("SELECT {} FROM outbox WHERE state IN ('pending', 'sending') ORDER BY "
                                                  "created_at, incident, channel, sequence",
                                                  kOutboxColumns),
                                      outbox_row));
-  take(out.heartbeats, select<HeartbeatRow>(db, "SELECT name, last_at, last_status, started_at FROM heartbeats",
-                                            [](const sqlite::Statement& s) {
-                                              return HeartbeatRow{s.text(0), instant(s.integer(1)), s.text(2),
-                                                                  instant(s.maybe_integer(3))};
-                                            }));
+  take(out.heartbeats,
+       select<HeartbeatRow>(
+           db, "SELECT name, last_at, last_status, started_at FROM heartbeats", [](const sqlite::Statement& s) {
+             return HeartbeatRow{s.text(0), instant(s.integer(1)), s.text(2), instant(s.maybe_integer(3))};
+           }));
   if (!good) return tl::make_unexpected(good.error());
   return out;
 }
 
 Result<void> write(sqlite::Database& db, const StateChange& change) {
-  Result<void> good = each(
-      db, "INSERT OR REPLACE INTO alert_state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", change.put_alert_states,
-      [](sqlite::Statement& s, const AlertStateRow& r) {
-        s.bind(r.rule_id).bind(text(r.labels)).bind(r.state).bind(ms(r.active_at)).bind(ms(r.fired_at));
-        s.bind(ms(r.keep_firing_since)).bind(ms(r.last_sent_at)).bind(r.value).bind(dump(json(r.annotations)));
-      });
+  // Drops before puts: see StateChange::append.
+  Result<void> good;
   const auto then = [&](auto next) {
     if (good) good = next();
   };
@@ -217,15 +236,23 @@ Result<void> write(sqlite::Database& db, const StateChange& change) {
                 [](sqlite::Statement& s, const auto& key) { s.bind(key.first).bind(text(key.second)); });
   });
   then([&] {
+    return each(db, "DELETE FROM alerts WHERE labels = ?", change.drop_alerts,
+                [](sqlite::Statement& s, const Labels& key) { s.bind(text(key)); });
+  });
+  then([&] {
+    return each(
+        db, "INSERT OR REPLACE INTO alert_state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", change.put_alert_states,
+        [](sqlite::Statement& s, const AlertStateRow& r) {
+          s.bind(r.rule_id).bind(text(r.labels)).bind(r.state).bind(ms(r.active_at)).bind(ms(r.fired_at));
+          s.bind(ms(r.keep_firing_since)).bind(ms(r.last_sent_at)).bind(r.value).bind(dump(json(r.annotations)));
+        });
+  });
+  then([&] {
     return each(db, "INSERT OR REPLACE INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?)", change.put_alerts,
                 [](sqlite::Statement& s, const AlertRow& r) {
                   s.bind(text(r.labels)).bind(dump(json(r.annotations))).bind(ms(r.starts_at)).bind(ms(r.ends_at));
                   s.bind(ms(r.updated_at)).bind(r.generator_url).bind(std::int64_t{r.timeout});
                 });
-  });
-  then([&] {
-    return each(db, "DELETE FROM alerts WHERE labels = ?", change.drop_alerts,
-                [](sqlite::Statement& s, const Labels& key) { s.bind(text(key)); });
   });
   then([&] {
     return each(db, "INSERT OR REPLACE INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?)", change.put_incidents,
@@ -256,21 +283,25 @@ Result<void> write(sqlite::Database& db, const StateChange& change) {
                 });
   });
   then([&] {
-    return each(db, "INSERT INTO audit (at, actor, action, detail) VALUES (?, ?, ?, ?)", change.audit,
-                [](sqlite::Statement& s, const AuditRow& r) {
-                  s.bind(ms(r.at)).bind(r.actor).bind(r.action).bind(r.detail);
-                });
+    return each(
+        db, "INSERT INTO audit (at, actor, action, detail) VALUES (?, ?, ?, ?)", change.audit,
+        [](sqlite::Statement& s, const AuditRow& r) { s.bind(ms(r.at)).bind(r.actor).bind(r.action).bind(r.detail); });
   });
   return good;
 }
 
 Result<void> prune(sqlite::Database& db, TimePoint before) {
-  const std::int64_t limit = ms(before);
-  return db.run(fmt::format(
-      "DELETE FROM outbox WHERE state IN ('delivered', 'dead') AND finished_at < {0};"
-      "DELETE FROM incidents WHERE ended_at < {0} AND id NOT IN (SELECT incident FROM outbox);"
-      "DELETE FROM notification_log WHERE incident NOT IN (SELECT id FROM incidents);",
-      limit));
+  Result<void> done =
+      db.run(fmt::format("BEGIN IMMEDIATE;"
+                         "DELETE FROM outbox WHERE state IN ('delivered', 'dead') AND finished_at < {0};"
+                         "DELETE FROM notification_log WHERE incident IN (SELECT id FROM incidents WHERE ended_at < "
+                         "{0}) AND incident NOT IN "
+                         "(SELECT incident FROM outbox);"
+                         "DELETE FROM incidents WHERE ended_at < {0} AND id NOT IN (SELECT incident FROM outbox);"
+                         "COMMIT;",
+                         ms(before)));
+  if (!done) (void)db.run("ROLLBACK");
+  return done;
 }
 
 Result<std::vector<OutboxRow>> recent_outbox(sqlite::Database& db, std::size_t limit) {

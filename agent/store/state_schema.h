@@ -3,8 +3,8 @@
 #include "agent/store/sqlite.h"
 #include "agent/store/state_db.h"
 
-/// The schema of state.db and the statements over it, on one connection. Times are integers, milliseconds since the epoch (UTC);
-/// labels, annotations and lists are JSON.
+/// The schema of state.db and the statements over it, on one connection. Times are integers, milliseconds since the
+/// epoch (UTC); labels, annotations and lists are JSON.
 namespace tocsin::state_schema {
 
 /// Brings the file up to the newest version. Errors: it was made by a newer tocsin; SQLite's own.

@@ -5,10 +5,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cmath>
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <limits>
 #include <mutex>
 #include <set>
 
@@ -121,6 +124,57 @@ TEST(StateDb, TheLaterOfTwoChangesOfARowCounts) {
   EXPECT_TRUE(db->loaded().alerts.empty());
 }
 
+TEST(StateDb, ARowThatIsDroppedAndPutAgainIsThere) {
+  const TempDir dir;
+  const StateChange rows = one_of_each();
+  const auto& state = rows.put_alert_states[0];
+  StateChange put;
+  put.put_alert_states = rows.put_alert_states;
+  put.put_alerts = rows.put_alerts;
+  StateChange drop;
+  drop.drop_alert_states = {{state.rule_id, state.labels}};
+  drop.drop_alerts = {rows.put_alerts[0].labels};
+  for (const bool there : {true, false}) {
+    const std::string path = dir.path(there ? "there" : "gone");
+    {
+      const auto db = open(path);
+      ASSERT_TRUE(commit(*db, put));
+      StateChange change = there ? drop : put;
+      change.append(StateChange(there ? put : drop));
+      ASSERT_TRUE(commit(*db, std::move(change)));
+    }
+    const auto db = open(path);
+    EXPECT_EQ(db->loaded().alert_states.size(), there ? 1U : 0U);
+    EXPECT_EQ(db->loaded().alerts.size(), there ? 1U : 0U);
+  }
+}
+
+TEST(StateDb, KeepsANaN) {
+  const TempDir dir;
+  {
+    StateChange change = one_of_each();
+    change.put_alert_states[0].value = std::numeric_limits<double>::quiet_NaN();
+    const auto db = open(dir.path("state.db"));
+    ASSERT_TRUE(commit(*db, std::move(change)));
+  }
+  EXPECT_TRUE(std::isnan(open(dir.path("state.db"))->loaded().alert_states.at(0).value));
+}
+
+TEST(StateDb, RefusesMoreThanItCanQueue) {
+  std::promise<void> go_on;
+  std::shared_future<void> held = go_on.get_future().share();
+  const auto db = open(":memory:");
+  db->commit({}, [held](Result<void>) { held.wait(); });
+  std::atomic<int> refused = 0;
+  for (int i = 0; i < 10'100; ++i) {
+    db->commit({}, [&refused](Result<void> done) { refused += done ? 0 : 1; });
+  }
+  EXPECT_GE(refused, 99);
+  go_on.set_value();
+  db->flush();
+  EXPECT_LE(refused, 101);
+}
+
 TEST(StateDb, AChangeThatCannotBeWrittenTakesNoOtherDownWithIt) {
   const TempDir dir;
   const auto db = open(dir.path("state.db"));
@@ -168,6 +222,29 @@ TEST(StateDb, SetsADamagedFileAsideAndGoesOn) {
   ASSERT_NE(db, nullptr);
   EXPECT_TRUE(db->loaded().outbox.empty());
   EXPECT_TRUE(std::filesystem::exists(path + ".corrupt-1"));
+  EXPECT_TRUE(commit(*db, one_of_each()));
+}
+
+TEST(StateDb, SetsAFileAsideOfWhichAPageIsDamaged) {
+  const TempDir dir;
+  const std::string path = dir.path("state.db");
+  {
+    const auto db = open(path);
+    StateChange change = one_of_each();
+    for (int i = 10; i < 500; ++i) change.put_outbox.push_back(outbox(i));
+    ASSERT_TRUE(commit(*db, change));
+  }
+  {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    const auto pages = static_cast<std::int64_t>(std::filesystem::file_size(path)) / 4096;
+    ASSERT_GT(pages, 20);
+    file.seekp((pages - 5) * 4096);
+    file << std::string(4096, 'x');
+  }
+  const auto db = open(path);
+  ASSERT_NE(db, nullptr);
+  EXPECT_TRUE(std::filesystem::exists(path + ".corrupt-1"));
+  EXPECT_TRUE(db->loaded().outbox.empty());
   EXPECT_TRUE(commit(*db, one_of_each()));
 }
 
