@@ -8,8 +8,7 @@ namespace tocsin {
 std::span<const NotifierType> notifier_types() {
   // By name. A new kind of channel is one file and one row here.
   static const std::array kTypes{
-      kLogNotifier,
-      kWebhookNotifier,
+      kEmailNotifier, kLogNotifier, kPagerDutyNotifier, kSlackNotifier, kWebhookNotifier,
   };
   return kTypes;
 }
