@@ -1,8 +1,9 @@
-// Mail. A message's id is made from (incident, sequence, channel), so a copy that had to be sent again is recognised as one by
-// mail programs; the messages of an incident hang below its first one.
+// Mail. A message's id is made from (incident, sequence, channel), so a copy that had to be sent again is recognised as
+// one by mail programs; the messages of an incident hang below its first one.
 //
-// 4xx answers are tried again, 5xx are not, and a connection that breaks after the final dot is an unknown outcome: sent again
-// with the same id. STARTTLS is required unless it is switched off, so that nobody in between can talk us out of it.
+// 4xx answers are tried again, 5xx are not, and a connection that breaks after the final dot is an unknown outcome:
+// sent again with the same id. STARTTLS is required unless it is switched off, so that nobody in between can talk us
+// out of it.
 
 #include <unistd.h>
 
@@ -62,7 +63,8 @@ struct EmailConfig {
     const std::size_t colon = smarthost.rfind(':');
     if (colon == std::string::npos || colon == 0) return std::nullopt;
     const std::string port = smarthost.substr(colon + 1);
-    if (port.empty() || port.size() > 5 || port.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
+    if (port.empty() || port.size() > 5 || port.find_first_not_of("0123456789") != std::string::npos)
+      return std::nullopt;
     const unsigned long number = std::stoul(port);
     if (number == 0 || number > 65535) return std::nullopt;
     std::string host = smarthost.substr(0, colon);
@@ -80,7 +82,8 @@ std::string host_name() {
 std::string id_text(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    const bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '_';
+    const bool plain =
+        (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '_';
     out += plain ? c : '-';
   }
   return out;
@@ -168,6 +171,7 @@ NotifierFactory read(Fields& fields) {
 
 }  // namespace
 
-constinit const NotifierType kEmailNotifier{"email", "Sends mail, in text and HTML, one thread per incident.", false, read};
+constinit const NotifierType kEmailNotifier{"email", "Sends mail, in text and HTML, one thread per incident.", false,
+                                            read};
 
 }  // namespace tocsin

@@ -14,7 +14,8 @@ constexpr char kHex[] = "0123456789ABCDEF";
 
 std::string one_line(std::string_view text) {
   std::string out(text);
-  std::replace_if(out.begin(), out.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; }, ' ');
+  std::replace_if(
+      out.begin(), out.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; }, ' ');
   return out;
 }
 
@@ -67,7 +68,7 @@ Result<std::string> address(std::string_view text) {
     found = text.substr(open + 1, close - open - 1);
   }
   const std::size_t at = found.rfind('@');
-  const bool good = at != std::string_view::npos && at > 0 && at + 1 < found.size() &&
+  const bool good = at != std::string_view::npos && at > 0 && at + 1 < found.size() && one_line(text) == text &&
                     std::none_of(found.begin(), found.end(), [](char c) {
                       return static_cast<unsigned char>(c) <= ' ' || c == 0x7f || c == '<' || c == '>' || c == ',';
                     });
@@ -159,8 +160,8 @@ std::string format(const Mail& mail) {
   out += fmt::format("Content-Type: multipart/alternative; boundary=\"{}\"\r\n\r\n", boundary);
   const auto part = [&](std::string_view type, std::string_view body) {
     out += fmt::format(
-        "--{}\r\nContent-Type: {}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{}\r\n", boundary,
-        type, quoted_printable(body));
+        "--{}\r\nContent-Type: {}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{}\r\n",
+        boundary, type, quoted_printable(body));
   };
   part("text/plain", mail.text);
   part("text/html", mail.html);

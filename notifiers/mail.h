@@ -22,11 +22,12 @@ struct Mail {
   std::string html;
 };
 
-/// RFC 5322 with CRLF: multipart/alternative, both parts quoted-printable UTF-8; header text beyond ASCII as RFC 2047 encoded words, long
-/// lines folded. CR and LF in header values become blanks, so that nothing can be smuggled in.
+/// RFC 5322 with CRLF: multipart/alternative, both parts quoted-printable UTF-8; header text beyond ASCII as RFC 2047
+/// encoded words, long lines folded. CR and LF in header values become blanks, so that nothing can be smuggled in.
 std::string format(const Mail& mail);
 
-/// The address in `name <address>` or in a bare address. Error: there is none, or it holds blanks or control characters.
+/// The address in `name <address>` or in a bare address. Error: there is none, or it holds blanks or control
+/// characters.
 Result<std::string> address(std::string_view text);
 
 /// RFC 2045 §6.7, lines of at most 76 characters, CRLF line ends.

@@ -71,11 +71,20 @@ std::string escaped(std::string_view text) {
   std::string out;
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -191,7 +200,8 @@ std::string html(const Notification& n, std::size_t most) {
       escaped(subject(n)), color);
   const Items list = items(n, most);
   for (const Item& one : list.items) out += item_html(one);
-  if (list.left_out > 0) out += fmt::format("<p>&hellip; and {} more alerts that do not fit here.</p>\n", list.left_out);
+  if (list.left_out > 0)
+    out += fmt::format("<p>&hellip; and {} more alerts that do not fit here.</p>\n", list.left_out);
   std::string foot = fmt::format("Sent to {} because of {}.", escaped(n.receiver), escaped(to_string(n.reason)));
   if (!page_url(n).empty()) foot += " " + link(page_url(n), "All alerts");
   return out + fmt::format("<p style=\"color:#667080\">{}</p>\n</body></html>\n", foot);

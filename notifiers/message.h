@@ -6,16 +6,16 @@
 
 #include "notifiers/notification.h"
 
-/// What people read: the same facts in the same order on every channel. What broke, how many, since when, what to do, where to
-/// look. Everything here is a plain function of the notification.
+/// What people read: the same facts in the same order on every channel. What broke, how many, since when, what to do,
+/// where to look. Everything here is a plain function of the notification.
 namespace tocsin::message {
 
 /// `[FIRING:2] ApiDown (api prod)`: the group's values, then in parentheses what all alerts have in common beside them
 /// (Alertmanager's default subject).
 std::string subject(const Notification& notification);
 
-/// The one sentence for a notification's head: the common summary, else the summary of the first firing alert with a count of
-/// the others, else the subject's group values.
+/// The one sentence for a notification's head: the common summary, else the summary of the first firing alert with a
+/// count of the others, else the subject's group values.
 std::string headline(const Notification& notification);
 
 /// One alert in a few lines.
@@ -36,8 +36,8 @@ struct Items {
 };
 Items items(const Notification& notification, std::size_t most);
 
-/// Plain text for mails and for services that take one text: at most `bytes_max` bytes, whole alerts, and a last line that counts
-/// what is left out.
+/// Plain text for mails and for services that take one text: at most `bytes_max` bytes, whole alerts, and a last line
+/// that counts what is left out.
 std::string text(const Notification& notification, std::size_t bytes_max);
 /// The same as an HTML document without anything to load.
 std::string html(const Notification& notification, std::size_t most);
@@ -45,8 +45,8 @@ std::string html(const Notification& notification, std::size_t most);
 /// At most `characters` Unicode characters; what is cut off is shown by "…". Broken UTF-8 is replaced.
 std::string cut(std::string_view text, std::size_t characters);
 
-/// The most urgent `severity` label among the firing alerts (all, when none fires): critical, error, warning or info; "page" is critical.
-/// Unknown words and none at all are error: better woken than not.
+/// The most urgent `severity` label among the firing alerts (all, when none fires): critical, error, warning or info;
+/// "page" is critical. Unknown words and none at all are error: better woken than not.
 std::string severity(const Notification& notification);
 
 /// True for an http or https URL without blanks or control characters.

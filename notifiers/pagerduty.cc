@@ -1,9 +1,9 @@
-// PagerDuty's Events API v2. The incident's id is the deduplication key, so a copy sent after a crash opens nothing new and a
-// resolve closes what its trigger opened. After a resolve the same key would open another incident, which is right: a new
-// occurrence has a new id anyway.
+// PagerDuty's Events API v2. The incident's id is the deduplication key, so a copy sent after a crash opens nothing new
+// and a resolve closes what its trigger opened. After a resolve the same key would open another incident, which is
+// right: a new occurrence has a new id anyway.
 //
-// Contract: developer.pagerduty.com/docs/events-api-v2/trigger-events. 202 is a yes; 400 will never become one; 429 and 5xx
-// are worth another try, 429 not before half a minute.
+// Contract: developer.pagerduty.com/docs/events-api-v2/trigger-events. 202 is a yes; 400 will never become one; 429 and
+// 5xx are worth another try, 429 not before half a minute.
 
 #include <nlohmann/json.hpp>
 
@@ -17,8 +17,8 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-constexpr std::size_t kSummaryMax = 1024;       // characters
-constexpr std::size_t kBodyMax = 512U * 1024;   // bytes
+constexpr std::size_t kSummaryMax = 1024;        // characters
+constexpr std::size_t kBodyMax = 512U * 1024;    // bytes
 constexpr std::size_t kDetailBytes = 64 * 1024;  // of text in custom_details
 constexpr std::size_t kLinksMax = 10;
 constexpr Duration kThrottledWait = std::chrono::seconds(30);
@@ -60,8 +60,10 @@ json details(const Notification& n, std::size_t text_bytes) {
 json links(const Notification& n) {
   json out = json::array();
   for (const message::Item& item : message::items(n, kLinksMax / 2).items) {
-    if (!item.runbook_url.empty()) out.push_back({{"href", item.runbook_url}, {"text", "What to do: " + message::cut(item.title, 80)}});
-    if (!item.source_url.empty()) out.push_back({{"href", item.source_url}, {"text", "Graph: " + message::cut(item.title, 80)}});
+    if (!item.runbook_url.empty())
+      out.push_back({{"href", item.runbook_url}, {"text", "What to do: " + message::cut(item.title, 80)}});
+    if (!item.source_url.empty())
+      out.push_back({{"href", item.source_url}, {"text", "Graph: " + message::cut(item.title, 80)}});
   }
   return out;
 }
@@ -119,8 +121,8 @@ class PagerDutyNotifier final : public Notifier {
     if (response.status == 429 && !result.retry_after) result.retry_after = kThrottledWait;
     // Anything but 202 is not this API, whoever says yes.
     if (result.kind == SendResult::Kind::kOk && response.status != 202) {
-      co_return SendResult::transient(fmt::format("HTTP {} from {}, where 202 was expected", response.status,
-                                                  url_host(config_.url)));
+      co_return SendResult::transient(
+          fmt::format("HTTP {} from {}, where 202 was expected", response.status, url_host(config_.url)));
     }
     if (result.kind == SendResult::Kind::kOk) result.provider_ref = notification.incident;
     co_return result;

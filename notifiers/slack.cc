@@ -1,10 +1,11 @@
 // Slack, in its two forms.
 //
-// Incoming webhook: one message per notification; it cannot be changed afterwards. Errors are words in the body with 4xx.
+// Incoming webhook: one message per notification; it cannot be changed afterwards. Errors are words in the body with
+// 4xx.
 //
-// Web API: one message per incident, posted once and then updated in place (recoloured when it resolves), and each change as a
-// reply in its thread, because an update alone notifies nobody. The message is found again by channel and ts, which travel as
-// the provider reference. Slack answers HTTP 200 with {"ok":false,"error":…}, so the body decides.
+// Web API: one message per incident, posted once and then updated in place (recoloured when it resolves), and each
+// change as a reply in its thread, because an update alone notifies nobody. The message is found again by channel and
+// ts, which travel as the provider reference. Slack answers HTTP 200 with {"ok":false,"error":…}, so the body decides.
 //
 // Contract: docs.slack.dev/reference/methods/chat.postMessage, chat.update, and incoming webhooks.
 
@@ -64,10 +65,17 @@ std::string escaped(std::string_view text) {
   std::string out;
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -84,8 +92,8 @@ json mrkdwn(std::string_view text, std::size_t most) {
 }
 
 std::string item_text(const message::Item& item) {
-  std::string out = fmt::format("{} *{}*", item.resolved ? ":white_check_mark:" : ":red_circle:",
-                                escaped(message::cut(item.title, 300)));
+  std::string out = fmt::format(
+      "{} *{}*", item.resolved ? ":white_check_mark:" : ":red_circle:", escaped(message::cut(item.title, 300)));
   if (!item.description.empty()) out += "\n" + escaped(message::cut(item.description, 700));
   out += "\n" + item.since + "\n`" + escaped(message::cut(item.labels, 500)) + "`";
   std::string links;
@@ -135,7 +143,9 @@ std::string change_text(const Notification& n) {
                      escaped(message::cut(message::subject(n) + ": " + message::headline(n), kFallbackMax)));
 }
 
-std::string dump(const json& body) { return body.dump(-1, ' ', false, json::error_handler_t::replace); }
+std::string dump(const json& body) {
+  return body.dump(-1, ' ', false, json::error_handler_t::replace);
+}
 
 /// An answer of the Web API.
 struct ApiAnswer {
@@ -191,7 +201,8 @@ class SlackNotifier final : public Notifier {
     co_return result;
   }
 
-  boost::asio::awaitable<ApiAnswer> call(std::string_view method, json body, const std::string& token, Deadline deadline) {
+  boost::asio::awaitable<ApiAnswer> call(std::string_view method, json body, const std::string& token,
+                                         Deadline deadline) {
     const std::string url = fmt::format("{}/{}", config_.api_url, method);
     HttpRequest post = request(url, dump(body));
     post.headers.emplace_back("Authorization", "Bearer " + token);
@@ -202,7 +213,7 @@ class SlackNotifier final : public Notifier {
     const json said = json::parse(response.body, nullptr, false);
     const auto word = [&](const char* name) {
       return said.is_object() && said.contains(name) && said[name].is_string() ? said[name].get<std::string>()
-                                                                              : std::string();
+                                                                               : std::string();
     };
     if (said.is_object() && said.value("ok", json(false)) == json(true)) {
       answer.channel = word("channel");
@@ -234,8 +245,8 @@ class SlackNotifier final : public Notifier {
     co_return std::move(answer.result);
   }
 
-  boost::asio::awaitable<SendResult> post_change(const Notification& n, const std::string& ref, const std::string& token,
-                                                 Deadline deadline) {
+  boost::asio::awaitable<SendResult> post_change(const Notification& n, const std::string& ref,
+                                                 const std::string& token, Deadline deadline) {
     const std::string channel = ref.substr(0, ref.find(':'));
     const std::string ts = ref.substr(std::min(ref.size(), channel.size() + 1));
     json update = content(n, config_);
@@ -267,7 +278,8 @@ NotifierFactory read(Fields& fields) {
 }  // namespace
 
 constinit const NotifierType kSlackNotifier{
-    "slack", "Posts to Slack: by an incoming webhook, or with a bot token as one message per incident that is kept up to date.",
+    "slack",
+    "Posts to Slack: by an incoming webhook, or with a bot token as one message per incident that is kept up to date.",
     false, read};
 
 }  // namespace tocsin

@@ -8,8 +8,8 @@
 #include <unordered_map>
 
 #include "agent/core/clock.h"
+#include "agent/core/url.h"
 #include "agent/net/http_client.h"
-#include "agent/net/url.h"
 #include "probes/exposition.h"
 #include "probes/http_checks.h"
 #include "probes/http_config.h"

@@ -73,7 +73,11 @@ TEST(Message, CutKeepsWholeCharacters) {
   EXPECT_EQ(cut("abcd", 3), "ab…");
   EXPECT_EQ(cut("äöüß", 3), "äö…");
   EXPECT_EQ(cut("äöü", 3), "äöü");
-  EXPECT_EQ(cut("\xff" "a", 5), "\xEF\xBF\xBD" "a");
+  EXPECT_EQ(cut("\xff"
+                "a",
+                5),
+            "\xEF\xBF\xBD"
+            "a");
   EXPECT_EQ(cut("x", 0), "");
 }
 

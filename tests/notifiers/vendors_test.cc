@@ -1,8 +1,8 @@
 // The channels against fakes that hold every message against the vendor's published contract.
 
+#include <gtest/gtest.h>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-#include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
@@ -136,9 +136,9 @@ TEST_F(PagerDuty, AnswersAreJudgedByTheContract) {
 class Slack : public Vendors {
  protected:
   std::unique_ptr<Notifier> webhook_ = make(kSlackNotifier, fmt::format("webhook_url = \"{}\"", slack_.webhook_url()));
-  std::unique_ptr<Notifier> api_ = make(
-      kSlackNotifier, fmt::format("token = \"{}\"\nchannel = \"#ops\"\napi_url = \"{}\"\nmention = \"<!here>\"", kToken,
-                                  slack_.api_url()));
+  std::unique_ptr<Notifier> api_ =
+      make(kSlackNotifier, fmt::format("token = \"{}\"\nchannel = \"#ops\"\napi_url = \"{}\"\nmention = \"<!here>\"",
+                                       kToken, slack_.api_url()));
 };
 
 TEST_F(Slack, AWebhookGetsEachMessage) {

@@ -40,7 +40,8 @@ bool read_request(int fd, SeenRequest& request) {
       const std::size_t end = bytes.find("\r\n", at);
       const std::size_t colon = bytes.find(':', at);
       std::string name = bytes.substr(at, colon - at);
-      std::transform(name.begin(), name.end(), name.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+      std::transform(name.begin(), name.end(), name.begin(),
+                     [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
       std::size_t value = colon + 1;
       while (value < end && bytes[value] == ' ') ++value;
       request.headers[name] = bytes.substr(value, end - value);
@@ -81,7 +82,9 @@ FakeHttp::~FakeHttp() {
   close(listener_);
 }
 
-std::string FakeHttp::url(const std::string& path) const { return "http://127.0.0.1:" + std::to_string(port_) + path; }
+std::string FakeHttp::url(const std::string& path) const {
+  return "http://127.0.0.1:" + std::to_string(port_) + path;
+}
 
 std::vector<SeenRequest> FakeHttp::seen() const {
   const std::lock_guard lock(mutex_);
@@ -110,8 +113,8 @@ void FakeHttp::answer(int connection) {
   }
   const FakeAnswer answer = handler_(request);
   if (answer.drop) return;
-  std::string text = "HTTP/1.1 " + std::to_string(answer.status) + " Fake\r\nConnection: close\r\nContent-Length: " +
-                     std::to_string(answer.body.size()) + "\r\n";
+  std::string text = "HTTP/1.1 " + std::to_string(answer.status) +
+                     " Fake\r\nConnection: close\r\nContent-Length: " + std::to_string(answer.body.size()) + "\r\n";
   for (const auto& [name, value] : answer.headers) text += name + ": " + value + "\r\n";
   text += "\r\n" + answer.body;
   if (send(connection, text.data(), text.size(), MSG_NOSIGNAL) < 0) return;
@@ -136,7 +139,8 @@ FakeAnswer FakePagerDuty::take(const SeenRequest& request) {
   const auto must = [&](bool holds, const std::string& what) {
     if (!holds) errors.push_back(what);
   };
-  must(request.method == "POST" && request.path == "/v2/enqueue", "POST /v2/enqueue, not " + request.method + " " + request.path);
+  must(request.method == "POST" && request.path == "/v2/enqueue",
+       "POST /v2/enqueue, not " + request.method + " " + request.path);
   must(request.headers.contains("content-type") && request.headers.at("content-type").starts_with("application/json"),
        "Content-Type must be application/json");
   must(request.body.size() <= 512 * 1024, "body is larger than 512 KB");
@@ -157,7 +161,8 @@ FakeAnswer FakePagerDuty::take(const SeenRequest& request) {
     must(!text(payload, "source").empty(), "payload.source");
     must(severities.contains(text(payload, "severity")), "payload.severity is '" + text(payload, "severity") + "'");
     for (const auto& [name, unused] : payload.items()) {
-      static const std::set<std::string> known{"summary", "source", "severity", "timestamp", "component", "group", "class", "custom_details"};
+      static const std::set<std::string> known{"summary",   "source", "severity", "timestamp",
+                                               "component", "group",  "class",    "custom_details"};
       must(known.contains(name), "payload." + name + " is not in the contract");
     }
     if (event.contains("links")) {
@@ -166,7 +171,8 @@ FakeAnswer FakePagerDuty::take(const SeenRequest& request) {
   }
   if (event.is_object()) {
     for (const auto& [name, unused] : event.items()) {
-      static const std::set<std::string> known{"routing_key", "event_action", "dedup_key", "payload", "client", "client_url", "images", "links"};
+      static const std::set<std::string> known{"routing_key", "event_action", "dedup_key", "payload",
+                                               "client",      "client_url",   "images",    "links"};
       must(known.contains(name), name + " is not in the contract");
     }
   }
@@ -177,8 +183,9 @@ FakeAnswer FakePagerDuty::take(const SeenRequest& request) {
   const auto open = std::find_if(incidents_.begin(), incidents_.end(),
                                  [&](const Incident& i) { return i.open && i.dedup_key == key; });
   if (action == "trigger") {
-    if (open == incidents_.end()) incidents_.push_back({key, true, 0, 0, "", ""});
-    Incident& incident = open == incidents_.end() ? incidents_.back() : *open;
+    const bool fresh = open == incidents_.end();
+    if (fresh) incidents_.push_back({key, true, 0, 0, "", ""});
+    Incident& incident = fresh ? incidents_.back() : *open;
     ++incident.triggers;
     incident.summary = text(payload, "summary");
     incident.severity = text(payload, "severity");
@@ -243,9 +250,11 @@ std::vector<std::string> check_message(const json& body) {
   };
   must(body.is_object(), "body is no JSON object");
   if (!body.is_object()) return errors;
-  must(body.contains("text") && body["text"].is_string() && !body["text"].get<std::string>().empty(), "text is missing");
+  must(body.contains("text") && body["text"].is_string() && !body["text"].get<std::string>().empty(),
+       "text is missing");
   if (body.contains("attachments")) {
-    must(body["attachments"].is_array() && body["attachments"].size() <= 100, "attachments must be a list of at most 100");
+    must(body["attachments"].is_array() && body["attachments"].size() <= 100,
+         "attachments must be a list of at most 100");
     for (const json& attachment : body["attachments"]) {
       must(attachment.is_object(), "an attachment must be an object");
       if (!attachment.is_object()) continue;
@@ -269,14 +278,18 @@ FakeAnswer FakeSlack::take(const SeenRequest& request) {
   const json body = json::parse(request.body, nullptr, false);
   std::vector<std::string> errors = check_message(body);
   if (request.method != "POST") errors.push_back("method is " + request.method);
-  if (!request.headers.contains("content-type") || !request.headers.at("content-type").starts_with("application/json")) {
+  if (!request.headers.contains("content-type") ||
+      !request.headers.at("content-type").starts_with("application/json")) {
     errors.push_back("Content-Type must be application/json");
   }
   const auto text = [&](const char* name) {
-    return body.is_object() && body.contains(name) && body[name].is_string() ? body[name].get<std::string>() : std::string();
+    return body.is_object() && body.contains(name) && body[name].is_string() ? body[name].get<std::string>()
+                                                                             : std::string();
   };
   const bool webhook = request.path.starts_with("/services/");
-  const auto api_error = [](const std::string& word) { return FakeAnswer{200, json{{"ok", false}, {"error", word}}.dump()}; };
+  const auto api_error = [](const std::string& word) {
+    return FakeAnswer{200, json{{"ok", false}, {"error", word}}.dump()};
+  };
   if (!errors.empty()) {
     breaches_.insert(breaches_.end(), errors.begin(), errors.end());
     return webhook ? FakeAnswer{400, "invalid_payload"} : api_error("invalid_blocks");

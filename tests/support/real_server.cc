@@ -29,9 +29,9 @@ KeyPair make_key_pair(const TempDir& dir, const std::vector<std::string>& names)
     const bool address = name.find_first_not_of("0123456789.") == std::string::npos;
     alternatives += fmt::format("{}{}:{}", alternatives.empty() ? "" : ",", address ? "IP" : "DNS", name);
   }
-  const Output made = run({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                           "-days", "30", "-subj", "/CN=" + names.front(), "-addext", "subjectAltName=" + alternatives,
-                           "-keyout", pair.key_file, "-out", pair.cert_file});
+  const Output made = run({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                           "-nodes", "-days", "30", "-subj", "/CN=" + names.front(), "-addext",
+                           "subjectAltName=" + alternatives, "-keyout", pair.key_file, "-out", pair.cert_file});
   if (made.exit_code != 0) throw std::runtime_error("openssl: " + made.err);
   return pair;
 }
@@ -57,7 +57,8 @@ http {{
     location / {{ return 200 "all is well\n"; }}
   }}
 }}
-)", dir_.path(), port_));
+)",
+                                                                  dir_.path(), port_));
   process_.emplace(std::vector<std::string>{"nginx", "-c", config, "-e", dir_.path("nginx-error.log")},
                    dir_.path("nginx.log"));
   const bool up = eventually([this] {
@@ -68,7 +69,9 @@ http {{
   if (!up) throw std::runtime_error("nginx does not answer: " + process_->log());
 }
 
-void Nginx::stop() { process_.reset(); }
+void Nginx::stop() {
+  process_.reset();
+}
 
 Exim::Exim(const TempDir& dir) : dir_(dir), port_(free_port()), keys_(make_key_pair(dir, {"localhost", "127.0.0.1"})) {
   // Exim leaves its root rights before it writes or delivers anything.
@@ -79,7 +82,8 @@ Exim::Exim(const TempDir& dir) : dir_(dir), port_(free_port()), keys_(make_key_p
   }
   chmod(keys_.key_file.c_str(), 0644);
   const std::string user = geteuid() == 0 ? "  user = Debian-exim\n  group = Debian-exim\n" : "";
-  const std::string config = dir.write("exim.conf", fmt::format(R"(
+  const std::string config =
+      dir.write("exim.conf", fmt::format(R"(
 primary_hostname = mail.test
 spool_directory = {0}/spool
 log_file_path = {0}/exim/%slog
@@ -127,9 +131,11 @@ plain:
   server_prompts = :
   server_condition = ${{if and{{{{eq{{$auth2}}{{tocsin}}}}{{eq{{$auth3}}{{s3cret-mail}}}}}}}}
   server_set_id = $auth2
-)", dir.path(), port_, keys_.cert_file, keys_.key_file, user));
+)",
+                                         dir.path(), port_, keys_.cert_file, keys_.key_file, user));
   process_.emplace(std::vector<std::string>{"exim4", "-C", config, "-bdf", "-q1s"}, dir.path("exim.log"));
-  const bool up = eventually([this] { return http_get(port_, "/").empty() && log().find("daemon started") != std::string::npos; });
+  const bool up =
+      eventually([this] { return http_get(port_, "/").empty() && log().find("daemon started") != std::string::npos; });
   if (!up) throw std::runtime_error("exim does not start: " + process_->log() + log());
 }
 

@@ -37,8 +37,8 @@ class Nginx {
   std::optional<Process> process_;
 };
 
-/// Exim with STARTTLS and AUTH (user "tocsin", password "s3cret-mail"), which refuses mail without both and delivers what it takes into
-/// a mailbox folder.
+/// Exim with STARTTLS and AUTH (user "tocsin", password "s3cret-mail"), which refuses mail without both and delivers
+/// what it takes into a mailbox folder.
 class Exim {
  public:
   explicit Exim(const TempDir& dir);

@@ -1,0 +1,13 @@
+#include "agent/api/api.h"
+
+namespace tocsin {
+
+void add_api_routes(HttpServer& server, App& app) {
+  add_health_routes(server, app);
+  add_metrics_routes(server, app);
+  add_status_routes(server, app);
+  add_heartbeat_routes(server, app);
+  add_page_routes(server, app);
+}
+
+}  // namespace tocsin

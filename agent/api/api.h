@@ -1,0 +1,33 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <string>
+
+#include "agent/net/http_server.h"
+
+namespace tocsin {
+
+class App;
+
+/// Everything the agent answers over HTTP. The app outlives the server's last request.
+void add_api_routes(HttpServer& server, App& app);
+
+// One function per chapter.
+void add_health_routes(HttpServer& server, App& app);     // /-/healthy /-/ready /-/reload
+void add_metrics_routes(HttpServer& server, App& app);    // /metrics
+void add_status_routes(HttpServer& server, App& app);     // /api/tocsin/v1/status
+void add_heartbeat_routes(HttpServer& server, App& app);  // /heartbeat/NAME
+void add_page_routes(HttpServer& server, App& app);       // / and the files of the page
+
+/// A handler that needs not suspend.
+template <class F>
+HttpHandler plain_handler(F answer) {
+  return [answer](ServerRequest request) -> boost::asio::awaitable<ServerResponse> {
+    return [](F call, ServerRequest req) -> boost::asio::awaitable<ServerResponse> {
+      ServerResponse response = call(req);
+      co_return response;
+    }(answer, std::move(request));
+  };
+}
+
+}  // namespace tocsin

@@ -1,0 +1,216 @@
+// The table of contents of the program.
+//
+//   shards     run probes, each on a thread of its own        ProbeRun        -> take(runs)
+//   ingest_    puts what they found into store_               samples
+//   rules_     evaluates rule groups over store_              GroupEvaluation -> take(evaluation)
+//   notifications_  routes and groups alerts, commits to db_  OutboxRow
+//   delivery_  brings committed messages to their channels    Receipt         -> notifications_
+//
+// Everything after the shards happens on the engine's thread, so none of it needs a lock.
+
+#include "agent/app.h"
+
+#include <prometheus/histogram.h>
+
+#include "agent/api/api.h"
+#include "agent/core/log.h"
+#include "agent/service_manager.h"
+
+namespace tocsin {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr Duration kMaintenanceInterval = std::chrono::seconds(15);
+constexpr Duration kPruneInterval = std::chrono::hours(1);
+constexpr Duration kStopTimeout = std::chrono::seconds(10);
+
+std::shared_ptr<const RuleContext> rule_context(const Config& config, const Clock& clock) {
+  auto context = std::make_shared<RuleContext>();
+  context->external_labels = config.external_labels;
+  context->external_url = config.notify->external_url;
+  context->evaluation_interval = config.evaluation_interval;
+  context->stopwatch = [&clock] { return std::chrono::duration<double>(clock.steady().time_since_epoch()).count(); };
+  return context;
+}
+
+/// The target under whose labels our own metrics stand in the store. It is never scheduled, and /metrics shows them
+/// anyway.
+std::shared_ptr<const PlannedTarget> self_target(const Config& config) {
+  static const ProbeType kSelf{"self", "", ProbeFrame::kScrape, true, nullptr};
+  auto target = std::make_shared<PlannedTarget>();
+  target->type = &kSelf;
+  target->target = {"tocsin", config.server.listen};
+  target->interval = kMaintenanceInterval;
+  target->timeout = kMaintenanceInterval;
+  target->labels = Labels{{"job", "tocsin"}, {"instance", config.server.listen}};
+  target->expose = false;
+  target->identity = "self " + config.server.listen;
+  return target;
+}
+
+}  // namespace
+
+App::App(asio::io_context& engine, Clock& clock, std::shared_ptr<const Config> config, std::unique_ptr<StateDb> db)
+    : engine_(engine),
+      clock_(clock),
+      config_(std::move(config)),
+      db_(std::move(db)),
+      store_(config_->storage.limits),
+      ingest_(store_),
+      http_(engine.get_executor()),
+      delivery_(engine.get_executor(), *db_, NotifierServices{clock, http_}, config_->delivery,
+                [this](const Receipt& receipt) { return notifications_.receipt(receipt); }),
+      notifications_(engine.get_executor(), clock, *db_, delivery_, config_->notify),
+      rules_(engine.get_executor(), clock, store_, [this](GroupEvaluation evaluation) { take(std::move(evaluation)); }),
+      server_(engine.get_executor(), config_->server),
+      self_(self_target(*config_)),
+      tasks_(engine.get_executor()),
+      started_at_(clock.now()) {
+  start_delay_ = &prometheus::BuildHistogram()
+                      .Name("tocsin_probe_start_delay_seconds")
+                      .Help("How much later than its slot a probe started.")
+                      .Register(metrics_.registry())
+                      .Add({}, prometheus::Histogram::BucketBoundaries{0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5});
+  metrics_.add_source([this](MetricSink& sink) { collect(sink); });
+  add_api_routes(server_, *this);
+}
+
+App::~App() = default;
+
+Result<void> App::start() {
+  if (const Result<void> listening = server_.start(); !listening) return listening;
+  last_reload_ = {true, clock_.now(), ""};
+  for (unsigned i = 0; i < config_->probe_threads; ++i) {
+    shards_.push_back(std::make_unique<ProbeShard>(
+        fmt::format("probes-{}", i), clock_, heartbeats_, [this](std::vector<ProbeRun> runs) {
+          asio::post(engine_, [this, runs = std::move(runs)]() mutable { take(std::move(runs)); });
+        }));
+  }
+  const StateSnapshot& before = db_->loaded();
+  heartbeats_.restore(before.heartbeats);
+  delivery_.set_channels(*config_->notify);
+  notifications_.restore(before);
+  rules_.set_groups(config_->groups, rule_context(*config_, clock_));
+  rules_.restore(before.alert_states);
+  db_->forget_loaded();
+  set_targets();
+
+  asio::awaitable<void> rules = rules_.run(), notifications = notifications_.run(), maintenance = maintain(),
+                        lag = measure_lag(clock_, lag_);
+  tasks_.spawn("rules", std::move(rules));
+  tasks_.spawn("notifications", std::move(notifications));
+  tasks_.spawn("maintenance", std::move(maintenance));
+  tasks_.spawn("loop lag", std::move(lag));
+  if (const auto interval = service_manager::watchdog_interval()) {
+    asio::awaitable<void> watchdog = keep_watchdog_quiet(*interval);
+    tasks_.spawn("watchdog", std::move(watchdog));
+  }
+  ready_ = true;
+  service_manager::ready();
+  return {};
+}
+
+void App::set_targets() {
+  std::vector<std::shared_ptr<const PlannedTarget>> all{self_};
+  std::vector<std::vector<std::shared_ptr<const PlannedTarget>>> by_shard(shards_.size());
+  for (const PlannedTarget& target : config_->targets) {
+    auto shared = std::make_shared<const PlannedTarget>(target);
+    by_shard[target.labels.hash() % by_shard.size()].push_back(shared);
+    all.push_back(std::move(shared));
+  }
+  ingest_.set_targets(all, clock_.now());
+  for (std::size_t i = 0; i < shards_.size(); ++i) shards_[i]->set_targets(std::move(by_shard[i]));
+}
+
+void App::take(std::vector<ProbeRun> runs) {
+  for (const ProbeRun& run : runs) {
+    start_delay_->Observe(run.start_delay_seconds);
+    ingest_.apply(run);
+  }
+}
+
+void App::take(GroupEvaluation evaluation) {
+  for (Alert& alert : evaluation.alerts) {
+    LabelsBuilder labels(alert.labels);
+    for (const auto& [name, value] : config_->external_labels) {
+      if (!alert.labels.has(name)) labels.set(name, value);
+    }
+    alert.labels = labels.labels();
+  }
+  notifications_.apply(evaluation.alerts, std::move(evaluation.changes));
+}
+
+ReloadStatus App::reload() {
+  service_manager::reloading(clock_.steady());
+  Diagnostics diagnostics;
+  std::shared_ptr<const Config> config = load_config(config_->file, diagnostics);
+  last_reload_.successful = diagnostics.empty();
+  last_reload_.error = diagnostics.str();
+  if (diagnostics.empty()) {
+    last_reload_.at = clock_.now();
+    use(std::move(config));
+    log::info("configuration reloaded: {} targets, {} rule groups", config_->targets.size(), config_->groups.size());
+  } else {
+    log::error("the configuration has mistakes, the old one stays:\n{}", last_reload_.error);
+  }
+  service_manager::ready();
+  return last_reload_;
+}
+
+void App::use(std::shared_ptr<const Config> config) {
+  if (config->server.listen != config_->server.listen || config->storage.directory != config_->storage.directory ||
+      config->probe_threads != config_->probe_threads) {
+    log::warn("server.listen, storage.directory and probe_threads only change with a restart");
+  }
+  config_ = std::move(config);
+  log::set_level(EnumNames<LogLevel>::kNames[static_cast<int>(config_->log_level)].name);
+  rules_.set_groups(config_->groups, rule_context(*config_, clock_));
+  notifications_.reload(config_->notify);
+  set_targets();
+}
+
+asio::awaitable<void> App::stop() {
+  service_manager::stopping();
+  ready_ = false;
+  const Deadline deadline = clock_.steady() + kStopTimeout;
+  tasks_.cancel();
+  co_await tasks_.join();
+  shards_.clear();
+  co_await delivery_.stop(deadline);
+  co_await server_.stop(deadline);
+  db_->flush();
+}
+
+asio::awaitable<void> App::maintain() {
+  for (TimePoint pruned;;) {
+    watch_self();
+    store_.maintain(clock_.now());
+    if (clock_.now() - pruned >= kPruneInterval) {
+      pruned = clock_.now();
+      db_->prune(pruned, config_->storage.history, [](Result<void> done) {
+        if (!done) log::warn("state.db: old rows could not be removed: {}", done.error().message);
+      });
+    }
+    co_await clock_.sleep_until(clock_.now() + kMaintenanceInterval);
+  }
+}
+
+asio::awaitable<void> App::keep_watchdog_quiet(Duration interval) {
+  for (;;) {
+    service_manager::alive();
+    co_await clock_.sleep_until(clock_.now() + interval);
+  }
+}
+
+void App::watch_self() {
+  ProbeRun run;
+  run.target = self_;
+  run.at = clock_.now();
+  run.result.success = true;
+  run.result.samples = Metrics::samples(metrics_.collect());
+  ingest_.apply(run);
+}
+
+}  // namespace tocsin

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/config.h"
+#include "agent/core/async.h"
+#include "agent/core/clock.h"
+#include "agent/ingest.h"
+#include "agent/metrics.h"
+#include "agent/net/http_client.h"
+#include "agent/net/http_server.h"
+#include "agent/notify_loop.h"
+#include "agent/probe_shard.h"
+#include "agent/rule_loop.h"
+#include "agent/store/series_store.h"
+#include "agent/store/state_db.h"
+#include "notifiers/delivery.h"
+#include "probes/heartbeat.h"
+
+namespace tocsin {
+
+/// How a reload went.
+struct ReloadStatus {
+  bool successful = true;
+  TimePoint at;
+  std::string error;  // every mistake, one a line
+};
+
+/// The program: the only place that knows all the boxes. Everything but the probes runs on one thread, the engine.
+class App {
+ public:
+  /// `config` is what load_config gave, without mistakes.
+  App(boost::asio::io_context& engine, Clock& clock, std::shared_ptr<const Config> config, std::unique_ptr<StateDb> db);
+  ~App();
+
+  /// Starts everything and listens. Error: the address cannot be had.
+  Result<void> start();
+  /// All or nothing: a configuration with a mistake changes nothing.
+  ReloadStatus reload();
+  /// Stops probing and deciding, lets what is being sent be sent, and leaves the rest in the outbox.
+  boost::asio::awaitable<void> stop();
+
+  // What the API and the page show.
+  Clock& clock() const { return clock_; }
+  const Config& config() const { return *config_; }
+  const Ingest& ingest() const { return ingest_; }
+  const RuleLoop& rules() const { return rules_; }
+  const NotifyLoop& notifications() const { return notifications_; }
+  const Delivery& delivery() const { return delivery_; }
+  const Metrics& metrics() const { return metrics_; }
+  const ReloadStatus& last_reload() const { return last_reload_; }
+  TimePoint started_at() const { return started_at_; }
+  bool ready() const { return ready_; }
+  HeartbeatBook& heartbeats() { return heartbeats_; }
+  StateDb& state_db() { return *db_; }
+  std::uint16_t port() const { return server_.port(); }
+
+ private:
+  void use(std::shared_ptr<const Config> config);
+  void set_targets();
+  void take(std::vector<ProbeRun> runs);
+  void take(GroupEvaluation evaluation);
+  void watch_self();
+  void collect(MetricSink& sink) const;
+  boost::asio::awaitable<void> maintain();
+  boost::asio::awaitable<void> keep_watchdog_quiet(Duration interval);
+
+  boost::asio::io_context& engine_;
+  Clock& clock_;
+  std::shared_ptr<const Config> config_;
+  std::unique_ptr<StateDb> db_;
+  HeartbeatBook heartbeats_;
+  SeriesStore store_;
+  Ingest ingest_;
+  HttpClient http_;
+  Delivery delivery_;
+  NotifyLoop notifications_;
+  RuleLoop rules_;
+  HttpServer server_;
+  Metrics metrics_;
+  std::shared_ptr<const PlannedTarget> self_;
+  std::vector<std::unique_ptr<ProbeShard>> shards_;
+  TaskGroup tasks_;
+  std::atomic<double> lag_{0};
+  prometheus::Histogram* start_delay_ = nullptr;
+  ReloadStatus last_reload_;
+  TimePoint started_at_;
+  bool ready_ = false;
+};
+
+}  // namespace tocsin

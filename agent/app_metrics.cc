@@ -1,0 +1,150 @@
+// What the boxes count, under the names of /metrics. Rule metrics have Prometheus' names, so that its dashboards and
+// mixins work.
+
+#include "agent/app.h"
+
+namespace tocsin {
+namespace {
+
+void collect_store(MetricSink& sink, const SeriesStoreStats& s) {
+  sink.gauge("tocsin_store_series", "Series in memory.", {}, static_cast<double>(s.series));
+  sink.gauge("tocsin_store_chunks", "Chunks of compressed samples in memory.", {}, static_cast<double>(s.chunks));
+  sink.gauge("tocsin_store_samples", "Samples in memory.", {}, static_cast<double>(s.samples));
+  sink.gauge("tocsin_store_bytes", "Memory taken by series and samples.", {}, static_cast<double>(s.bytes));
+  sink.counter("tocsin_store_samples_appended_total", "Samples taken in.", {}, static_cast<double>(s.appended_total));
+  const char* dropped = "Samples not taken in, by reason.";
+  const auto drop = [&](std::string_view reason, std::uint64_t n) {
+    sink.counter("tocsin_store_samples_dropped_total", dropped, {{"reason", reason}}, static_cast<double>(n));
+  };
+  drop("duplicate", s.duplicate_total);
+  drop("conflict", s.conflict_total);
+  drop("out_of_order", s.out_of_order_total);
+  drop("too_far_future", s.too_far_future_total);
+  sink.counter("tocsin_store_series_created_total", "Series made.", {}, static_cast<double>(s.series_created_total));
+  sink.counter("tocsin_store_series_removed_total", "Series forgotten.", {},
+               static_cast<double>(s.series_removed_total));
+  sink.counter("tocsin_store_series_refused_total", "Series refused because storage.series_max is reached.", {},
+               static_cast<double>(s.series_refused_total));
+}
+
+void collect_targets(MetricSink& sink, const Ingest& ingest) {
+  struct Sum {
+    double targets = 0, runs = 0, failures = 0, missed = 0, refused = 0;
+  };
+  std::map<std::string_view, Sum> by_type;
+  for (const TargetStatus* status : ingest.status()) {
+    if (status->target->type->read == nullptr) continue;  // ourselves
+    Sum& sum = by_type[status->target->type->name];
+    sum.targets += 1;
+    sum.runs += static_cast<double>(status->runs_total);
+    sum.failures += static_cast<double>(status->failures_total);
+    sum.missed += static_cast<double>(status->missed_total);
+    sum.refused += static_cast<double>(status->refused_samples_total);
+  }
+  for (const auto& [type, sum] : by_type) {
+    sink.gauge("tocsin_targets", "Targets, by type of probe.", {{"type", type}}, sum.targets);
+    sink.counter("tocsin_probe_runs_total", "Runs of probes.", {{"type", type}}, sum.runs);
+    sink.counter("tocsin_probe_failures_total", "Runs that found a target down.", {{"type", type}}, sum.failures);
+    sink.counter("tocsin_probe_missed_slots_total", "Runs that were left out because the one before still ran.",
+                 {{"type", type}}, sum.missed);
+    sink.counter("tocsin_probe_samples_refused_total", "Samples of probes that the store did not take.",
+                 {{"type", type}}, sum.refused);
+  }
+}
+
+void collect_rules(MetricSink& sink, const RuleLoop& rules) {
+  std::map<AlertState, std::size_t> alerts{{AlertState::kPending, 0}, {AlertState::kFiring, 0}};
+  for (const RuleLoop::Entry& entry : rules.groups()) {
+    const std::string key = entry.group.key();
+    const std::initializer_list<Label> group{{"rule_group", key}};
+    const RuleGroupStats c = entry.group.stats();
+    sink.counter("prometheus_rule_group_iterations_total", "Evaluations of the group, missed ones too.", group,
+                 static_cast<double>(c.group_iterations_total));
+    sink.counter("prometheus_rule_group_iterations_missed_total", "Evaluations missed because of slow ones.", group,
+                 static_cast<double>(c.group_iterations_missed_total));
+    sink.counter("prometheus_rule_evaluations_total", "Evaluations of rules.", group,
+                 static_cast<double>(c.evaluations_total));
+    sink.counter("prometheus_rule_evaluation_failures_total", "Evaluations of rules that failed.", group,
+                 static_cast<double>(c.evaluation_failures_total));
+    sink.gauge("prometheus_rule_group_interval_seconds", "The group's interval.", group,
+               to_seconds(entry.group.interval()));
+    sink.gauge("prometheus_rule_group_last_evaluation_timestamp_seconds", "When the group was evaluated last.", group,
+               to_seconds(c.group_last_evaluation));
+    sink.gauge("prometheus_rule_group_last_duration_seconds", "How long that took.", group,
+               c.group_last_duration_seconds);
+    sink.gauge("prometheus_rule_group_last_evaluation_samples", "How many samples it gave.", group,
+               static_cast<double>(c.group_last_evaluation_samples));
+    sink.gauge("prometheus_rule_group_rules", "Rules in the group.", group,
+               static_cast<double>(entry.group.config().rules.size()));
+    for (const RuleStatus& rule : entry.group.status()) {
+      for (const ActiveAlert& alert : rule.alerts) ++alerts[alert.state];
+    }
+  }
+  for (const auto& [state, count] : alerts) {
+    if (state == AlertState::kInactive) continue;
+    sink.gauge("tocsin_rule_alerts", "Alerts of our rules, by state.", {{"state", to_string(state)}},
+               static_cast<double>(count));
+  }
+}
+
+void collect_delivery(MetricSink& sink, const Delivery& delivery) {
+  for (const ChannelStatus& c : delivery.status()) {
+    const std::initializer_list<Label> channel{{"channel", c.channel}};
+    sink.gauge("tocsin_notifications_waiting", "Messages that wait to be sent, by channel.", channel,
+               static_cast<double>(c.waiting));
+    sink.gauge("tocsin_notifications_in_flight", "Messages being sent.", channel, static_cast<double>(c.in_flight));
+    sink.counter("tocsin_notification_attempts_total", "Attempts to send a message.", channel,
+                 static_cast<double>(c.attempts_total));
+    sink.counter("tocsin_notifications_delivered_total", "Messages that the channel took.", channel,
+                 static_cast<double>(c.delivered_total));
+    for (const auto& [reason, count] : c.failed_total) {
+      sink.counter("tocsin_notification_failures_total", "Attempts that failed, by reason.",
+                   {{"channel", c.channel}, {"reason", reason}}, static_cast<double>(count));
+    }
+    sink.counter("tocsin_notification_dead_letters_total", "Messages given up for good.", channel,
+                 static_cast<double>(c.dead_total));
+    sink.gauge("tocsin_notification_last_success_timestamp_seconds", "When the channel took a message last.", channel,
+               to_seconds(c.last_success));
+    sink.gauge("tocsin_notification_last_latency_seconds", "From the decision to send to the channel's answer.",
+               channel, c.last_latency_seconds);
+  }
+}
+
+}  // namespace
+
+void App::collect(MetricSink& sink) const {
+  sink.gauge("tocsin_build_info", "The version that runs.", {{"version", TOCSIN_VERSION}}, 1);
+  sink.gauge("tocsin_config_last_reload_successful", "Whether the last configuration that was given could be used.", {},
+             last_reload_.successful ? 1 : 0);
+  sink.gauge("tocsin_config_last_reload_success_timestamp_seconds", "When the configuration in use was taken.", {},
+             to_seconds(last_reload_.at));
+  collect_targets(sink, ingest_);
+  collect_store(sink, store_.stats());
+  collect_rules(sink, rules_);
+  std::map<std::string, double> alerts{{"active", 0}, {"suppressed", 0}, {"unprocessed", 0}};
+  for (const AlertView& alert : notifications_.alerts().alerts(clock_.now())) ++alerts[alert.state];
+  for (const auto& [state, count] : alerts) {
+    sink.gauge("tocsin_alerts", "Alerts known to the alert manager, by state.", {{"state", state}}, count);
+  }
+  collect_delivery(sink, delivery_);
+  const StateDb::Stats db = db_->stats();
+  sink.counter("tocsin_state_db_transactions_total", "Transactions committed to state.db.", {},
+               static_cast<double>(db.transactions_total));
+  sink.counter("tocsin_state_db_errors_total", "Transactions that could not be committed.", {},
+               static_cast<double>(db.errors_total));
+  sink.gauge("tocsin_state_db_queued", "Changes that wait to be committed.", {}, static_cast<double>(db.queued));
+  sink.gauge("tocsin_loop_lag_seconds", "How late an event loop's timer was.", {{"loop", "engine"}}, lag_.load());
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    const std::string name = fmt::format("probes-{}", i);
+    sink.gauge("tocsin_loop_lag_seconds", "How late an event loop's timer was.", {{"loop", name}},
+               shards_[i]->lag_seconds());
+  }
+  const HttpServer::Stats& http = server_.stats();
+  sink.counter("tocsin_http_requests_total", "Requests answered.", {}, static_cast<double>(http.requests_total));
+  sink.counter("tocsin_http_connections_refused_total", "Connections refused by a limit.", {},
+               static_cast<double>(http.refused_total));
+  sink.gauge("tocsin_http_connections", "Connections open.", {}, static_cast<double>(http.connections));
+  collect_process_metrics(sink, "/proc");
+}
+
+}  // namespace tocsin

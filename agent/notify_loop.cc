@@ -1,0 +1,56 @@
+#include "agent/notify_loop.h"
+
+#include "agent/core/log.h"
+
+namespace tocsin {
+
+namespace asio = boost::asio;
+
+NotifyLoop::NotifyLoop(asio::any_io_executor executor, Clock& clock, StateDb& db, Delivery& delivery,
+                       std::shared_ptr<const NotifyConfig> config)
+    : clock_(clock), db_(db), delivery_(delivery), manager_(std::move(config)), alarm_(std::move(executor), clock) {}
+
+void NotifyLoop::restore(const StateSnapshot& snapshot) {
+  manager_.restore(snapshot, clock_.now());
+  delivery_.restore(snapshot);
+  delivery_.enqueue(snapshot.outbox);
+}
+
+void NotifyLoop::apply(const std::vector<Alert>& alerts, StateChange with) {
+  if (!alerts.empty()) with.append(manager_.apply(alerts, clock_.now()));
+  commit(std::move(with), {});
+  alarm_.ring();
+}
+
+StateChange NotifyLoop::receipt(const Receipt& receipt) {
+  alarm_.ring();
+  return manager_.delivered(receipt, clock_.now());
+}
+
+void NotifyLoop::reload(std::shared_ptr<const NotifyConfig> config) {
+  delivery_.set_channels(*config);
+  DueNotifications due = manager_.reload(std::move(config), clock_.now());
+  commit(std::move(due.changes), std::move(due.messages));
+  alarm_.ring();
+}
+
+asio::awaitable<void> NotifyLoop::run() {
+  for (;;) {
+    DueNotifications due = manager_.due(clock_.now());
+    commit(std::move(due.changes), std::move(due.messages));
+    co_await alarm_.sleep_until(manager_.next_due());
+  }
+}
+
+void NotifyLoop::commit(StateChange change, std::vector<OutboxRow> messages) {
+  if (change.empty() && messages.empty()) return;
+  db_.commit(std::move(change), [this, messages = std::move(messages)](Result<void> done) mutable {
+    if (!done) {
+      ++commit_errors_total_;
+      log::error("state.db: {}; going on from memory", done.error().message);
+    }
+    if (!messages.empty()) delivery_.enqueue(std::move(messages));
+  });
+}
+
+}  // namespace tocsin

@@ -1,0 +1,59 @@
+#include "agent/rule_loop.h"
+
+#include <algorithm>
+
+#include "agent/core/log.h"
+
+namespace tocsin {
+
+namespace asio = boost::asio;
+
+RuleLoop::RuleLoop(asio::any_io_executor executor, Clock& clock, SeriesStore& store, Sink sink)
+    : clock_(clock), store_(store), sink_(std::move(sink)), alarm_(std::move(executor), clock) {}
+
+void RuleLoop::set_groups(const std::vector<RuleGroupConfig>& groups, std::shared_ptr<const RuleContext> context) {
+  const TimePoint now = clock_.now();
+  std::vector<Entry> before = std::move(groups_);
+  groups_.clear();
+  for (const RuleGroupConfig& config : groups) {
+    Entry entry{RuleGroup(config, context), TimePoint()};
+    const auto old =
+        std::find_if(before.begin(), before.end(), [&](const Entry& e) { return e.group.key() == entry.group.key(); });
+    if (old != before.end()) {
+      sink_(entry.group.adopt(std::move(old->group), now));
+      before.erase(old);
+    }
+    entry.next = entry.group.next_slot(now);
+    groups_.push_back(std::move(entry));
+  }
+  for (Entry& gone : before) sink_(gone.group.retire(now, store_));
+  alarm_.ring();
+}
+
+void RuleLoop::restore(const std::vector<AlertStateRow>& rows) {
+  for (Entry& entry : groups_) sink_(entry.group.restore(rows, clock_.now()));
+}
+
+asio::awaitable<void> RuleLoop::run() {
+  for (;;) {
+    TimePoint next = TimePoint::max();
+    for (const Entry& entry : groups_) next = std::min(next, entry.next);
+    co_await alarm_.sleep_until(next);
+    // One group per turn, so that a dashboard's request waits for one group at the most.
+    const TimePoint now = clock_.now();
+    const auto due = std::min_element(groups_.begin(), groups_.end(),
+                                      [](const Entry& a, const Entry& b) { return a.next < b.next; });
+    if (due != groups_.end() && due->next <= now) evaluate(*due, now);
+  }
+}
+
+void RuleLoop::evaluate(Entry& entry, TimePoint now) {
+  // The slot's time, not the time at which we got to it. The group counts the slots that have gone by meanwhile.
+  TimePoint slot = entry.next;
+  while (entry.group.next_slot(slot) <= now) slot = entry.group.next_slot(slot);
+  GroupEvaluation result = entry.group.evaluate(slot, store_);
+  entry.next = entry.group.next_slot(slot);
+  sink_(std::move(result));
+}
+
+}  // namespace tocsin

@@ -1,0 +1,117 @@
+#include "agent/ingest.h"
+
+#include <gtest/gtest.h>
+
+namespace tocsin {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr TimePoint kStart{std::chrono::hours(24)};
+
+class IngestTest : public testing::Test {
+ protected:
+  IngestTest() {
+    target_ = std::make_shared<PlannedTarget>();
+    target_->type = &type_;
+    target_->timeout = 5s;
+    target_->labels = Labels{{"instance", "here"}, {"job", "web"}};
+    target_->identity = "web";
+    ingest_.set_targets({target_}, kStart);
+  }
+
+  void run(TimePoint at, std::vector<ProbeSample> samples, std::string cause = "") {
+    ProbeRun run;
+    run.target = target_;
+    run.at = at;
+    run.duration_seconds = 0.25;
+    run.result.success = cause.empty();
+    run.result.cause = cause;
+    run.result.samples = std::move(samples);
+    run.result.metrics = metrics_;
+    ingest_.apply(run);
+  }
+  std::optional<Sample> newest(const Labels& labels, TimePoint at) {
+    const SeriesRef ref = store_.find(labels);
+    return ref ? store_.newest(ref, at) : std::nullopt;
+  }
+  std::string exposed() const {
+    std::string out;
+    ingest_.expose(out);
+    return out;
+  }
+
+  const ProbeType type_{"fake", "", ProbeFrame::kProbe, false, nullptr};
+  std::shared_ptr<PlannedTarget> target_;
+  std::shared_ptr<const std::vector<MetricInfo>> metrics_ =
+      std::make_shared<const std::vector<MetricInfo>>(std::vector<MetricInfo>{{"m", "gauge", "A\nhelp \\ text."}});
+  SeriesStore store_;
+  Ingest ingest_{store_};
+};
+
+TEST_F(IngestTest, AddsTheTargetsLabelsAndTheFramesMetrics) {
+  run(kStart, {{Labels{{kMetricName, "m"}, {"a", "b"}}, 3, {}}});
+  const auto value = [&](const Labels& labels) { return newest(labels, kStart).value_or(Sample{{}, -1}).v; };
+  EXPECT_EQ(value(Labels{{kMetricName, "m"}, {"a", "b"}, {"instance", "here"}, {"job", "web"}}), 3);
+  EXPECT_EQ(value(Labels{{kMetricName, "probe_success"}, {"instance", "here"}, {"job", "web"}}), 1);
+  EXPECT_EQ(value(Labels{{kMetricName, "probe_duration_seconds"}, {"instance", "here"}, {"job", "web"}}), 0.25);
+  EXPECT_EQ(value(Labels{{kMetricName, "probe_timeout_seconds"}, {"instance", "here"}, {"job", "web"}}), 5);
+}
+
+TEST_F(IngestTest, KeepsALabelThatTheTargetHasTooAsExported) {
+  run(kStart, {{Labels{{kMetricName, "m"}, {"job", "theirs"}, {"exported_job", "x"}}, 3, {}}});
+  EXPECT_TRUE(store_.find(Labels{{kMetricName, "m"},
+                                 {"exported_exported_job", "theirs"},
+                                 {"exported_job", "x"},
+                                 {"instance", "here"},
+                                 {"job", "web"}}));
+}
+
+TEST_F(IngestTest, MarksWhatIsGoneAsStaleAndTheCauseOfAFailure) {
+  const Labels m{{kMetricName, "m"}, {"instance", "here"}, {"job", "web"}};
+  const Labels cause{{kMetricName, "probe_failure_cause"}, {"cause", "dns"}, {"instance", "here"}, {"job", "web"}};
+  run(kStart, {{Labels{{kMetricName, "m"}}, 3, {}}});
+  EXPECT_TRUE(newest(m, kStart + 1s));
+  run(kStart + 10s, {}, "dns");
+  EXPECT_FALSE(newest(m, kStart + 11s)) << "a stale marker ends it at once";
+  EXPECT_EQ(newest(cause, kStart + 11s).value().v, 1);
+  run(kStart + 20s, {{Labels{{kMetricName, "m"}}, 4, {}}});
+  EXPECT_EQ(newest(m, kStart + 21s).value().v, 4);
+  EXPECT_FALSE(newest(cause, kStart + 21s));
+}
+
+TEST_F(IngestTest, ATargetThatIsGoneEnds) {
+  const Labels m{{kMetricName, "m"}, {"instance", "here"}, {"job", "web"}};
+  run(kStart, {{Labels{{kMetricName, "m"}}, 3, {}}});
+  ingest_.set_targets({}, kStart + 1s);
+  EXPECT_FALSE(newest(m, kStart + 2s));
+  run(kStart + 3s, {{Labels{{kMetricName, "m"}}, 3, {}}});
+  EXPECT_FALSE(newest(m, kStart + 4s)) << "a run that was under way is not taken any more";
+  EXPECT_EQ(exposed(), "");
+}
+
+TEST_F(IngestTest, ExposesFamiliesWithHelpAndType) {
+  run(kStart, {{Labels{{kMetricName, "m"}, {"a", "q\"\\\n"}}, 0.5, {}}});
+  const std::string text = exposed();
+  EXPECT_NE(text.find("# HELP m A\\nhelp \\\\ text.\n# TYPE m gauge\n"
+                      "m{a=\"q\\\"\\\\\\n\",instance=\"here\",job=\"web\"} 0.5\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("# TYPE probe_success gauge\nprobe_success{instance=\"here\",job=\"web\"} 1\n"),
+            std::string::npos);
+}
+
+TEST_F(IngestTest, RemembersTheNewestFailure) {
+  run(kStart, {}, "connect");
+  run(kStart + 10s, {});
+  const TargetStatus& status = *ingest_.status().at(0);
+  EXPECT_TRUE(status.success);
+  EXPECT_EQ(status.last_failure, kStart);
+  EXPECT_EQ(status.last_failure_cause, "connect");
+  EXPECT_EQ(status.runs_total, 2U);
+  EXPECT_EQ(status.failures_total, 1U);
+  EXPECT_EQ(status.history.size(), 2U);
+}
+
+}  // namespace
+}  // namespace tocsin
