@@ -88,7 +88,7 @@ double read_number(std::string_view written) {
 
 class Parser {
  public:
-  explicit Parser(std::string_view text) : text_(text), tokens_(lex(text)) {}
+  Parser(std::string_view text, bool experimental) : text_(text), tokens_(lex(text)), experimental_(experimental) {}
 
   tl::expected<ExprPtr, ParseError> run() {
     if (peek().type == Tok::kEnd) {
@@ -196,6 +196,7 @@ class Parser {
 
   std::string_view text_;
   std::vector<Token> tokens_;
+  bool experimental_;
   std::size_t pos_ = 0;
   std::uint32_t last_end_ = 0;
   std::uint32_t depth_ = 0;
@@ -322,6 +323,9 @@ NodePtr Parser::aggregate() {
   if (!arguments(args)) return nullptr;
   if (!modifier_first && !modifier()) return nullptr;
   if (args.empty()) return fail(op.begin, "no arguments for aggregate expression provided");
+  if (!experimental_ && (node.op == AggregateOp::kLimitk || node.op == AggregateOp::kLimitRatio)) {
+    return fail(op.begin, fmt::format("{}() is experimental and is not enabled", op.word));
+  }
   const std::size_t wanted = has_parameter(node.op) ? 2 : 1;
   if (args.size() != wanted) {
     return fail(op.begin,
@@ -341,6 +345,9 @@ NodePtr Parser::call() {
   if (!arguments(node.args)) return nullptr;
   if (node.function == nullptr)
     return fail(name.begin, fmt::format("unknown function with name {}", quoted(name.text)));
+  if (node.function->experimental && !experimental_) {
+    return fail(name.begin, fmt::format("function {} is not enabled", quoted(name.text)));
+  }
   return make(std::move(node), name.begin, last_end_);
 }
 
@@ -749,11 +756,11 @@ bool Parser::to_value(const DurationPtr& expr, DurationValue& out) {
 
 }  // namespace
 
-tl::expected<ExprPtr, ParseError> parse(std::string_view text) {
+tl::expected<ExprPtr, ParseError> parse(std::string_view text, bool experimental) {
   if (text.size() > kTextBytesMax) {
     return tl::make_unexpected(ParseError{{}, fmt::format("the expression is longer than {} bytes", kTextBytesMax)});
   }
-  return Parser(text).run();
+  return Parser(text, experimental).run();
 }
 
 std::string ParseError::str() const {

@@ -32,7 +32,8 @@ class Expr;  // the AST, in ast.h
 using ExprPtr = std::shared_ptr<const Expr>;
 
 /// Parses and type-checks. Depth and size are limited.
-tl::expected<ExprPtr, ParseError> parse(std::string_view text);
+/// `experimental`: whether the functions and aggregators count that Prometheus wants to be switched on.
+tl::expected<ExprPtr, ParseError> parse(std::string_view text, bool experimental = true);
 /// Text that parses to the same tree.
 std::string to_string(const Expr& expr);
 
@@ -73,7 +74,6 @@ struct QueryOptions {
   std::uint64_t samples_max = 50'000'000;  // held at once; more is an error
   Duration default_subquery_step = std::chrono::minutes(1);
   bool delayed_name_removal = false;
-  bool experimental_functions = true;
 };
 
 /// A parsed expression made ready to be evaluated again and again: what does not change between evaluations is kept

@@ -200,5 +200,15 @@ TEST(Parser, RefusesWhatIsTooDeepOrTooLong) {
   EXPECT_FALSE(parse(std::string(1 << 20, 'a')));
 }
 
+TEST(Parser, RefusesWhatIsExperimentalWhereThatIsSwitchedOff) {
+  for (const char* text : {"mad_over_time(x[5m])", "limitk(1, x)", "sum(sort_by_label(x, \"a\"))"}) {
+    EXPECT_TRUE(parse(text)) << text;
+    const auto refused = parse(text, false);
+    ASSERT_FALSE(refused) << text;
+    EXPECT_NE(refused.error().message.find("is not enabled"), std::string::npos) << refused.error().message;
+  }
+  EXPECT_TRUE(parse("sum(rate(x[5m]))", false));
+}
+
 }  // namespace
 }  // namespace tocsin::promql
