@@ -1,6 +1,6 @@
 // The frame around every probe, as blackbox_exporter and Prometheus put it: probe_success and its like, or up and its
 // like, then the probe's own samples under the target's labels. A label of a sample that the target has too is kept as
-// exported_<name>.
+// exported_<name>, or wins when the probe says so.
 //
 // A target's series are remembered with their store handles, so that a run that finds what the run before found costs
 // one hash look-up and one append per sample.
@@ -34,10 +34,11 @@ const Labels kScrapeDuration{{kMetricName, "scrape_duration_seconds"}};
 
 }  // namespace
 
-Labels Ingest::full_labels(const PlannedTarget& target, const Labels& given) const {
+Labels Ingest::full_labels(const PlannedTarget& target, const Labels& given, bool honor_labels) {
   LabelsBuilder builder(given);
   for (const Label label : target.labels) {
     if (const std::string_view own = given.get(label.name); !own.empty()) {
+      if (honor_labels) continue;
       std::string exported = "exported_" + std::string(label.name);
       while (given.has(exported) || target.labels.has(exported)) exported.insert(0, "exported_");
       builder.set(exported, own);
@@ -47,10 +48,10 @@ Labels Ingest::full_labels(const PlannedTarget& target, const Labels& given) con
   return builder.labels();
 }
 
-void Ingest::put(Target& target, const Labels& given, double value, TimePoint at) {
+void Ingest::put(Target& target, const Labels& given, double value, TimePoint at, bool honor_labels) {
   auto [place, fresh] = target.series.try_emplace(given);
   Series& series = place->second;
-  if (fresh) series.labels = full_labels(*target.status.target, given);
+  if (fresh) series.labels = full_labels(*target.status.target, given, honor_labels);
   AppendResult appended = store_.append(series.ref, at, value);
   if (appended == AppendResult::kUnknownRef) {
     const Result<SeriesRef> made = store_.ref(series.labels);
@@ -95,7 +96,7 @@ void Ingest::apply(const ProbeRun& run) {
   Target& target = place->second;
   ++target.run;
   for (const ProbeSample& sample : run.result.samples)
-    put(target, sample.labels, sample.value, sample.at.value_or(run.at));
+    put(target, sample.labels, sample.value, sample.at.value_or(run.at), run.result.honor_labels);
   put_frame(target, run);
   end_unseen(target, run.at);
 

@@ -68,10 +68,10 @@ class Ingest {
     std::uint64_t run = 0;
     const void* metrics = nullptr;
   };
-  void put(Target& target, const Labels& given, double value, TimePoint at);
+  void put(Target& target, const Labels& given, double value, TimePoint at, bool honor_labels = false);
   void put_frame(Target& target, const ProbeRun& run);
   void end_unseen(Target& target, TimePoint at);
-  Labels full_labels(const PlannedTarget& target, const Labels& given) const;
+  static Labels full_labels(const PlannedTarget& target, const Labels& given, bool honor_labels);
 
   SeriesStore& store_;
   std::map<std::string, Target> targets_;  // by identity

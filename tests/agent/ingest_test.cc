@@ -29,6 +29,7 @@ class IngestTest : public testing::Test {
     run.result.cause = cause;
     run.result.samples = std::move(samples);
     run.result.metrics = metrics_;
+    run.result.honor_labels = honor_labels_;
     ingest_.apply(run);
   }
   std::optional<Sample> newest(const Labels& labels, TimePoint at) {
@@ -41,6 +42,7 @@ class IngestTest : public testing::Test {
     return out;
   }
 
+  bool honor_labels_ = false;
   const ProbeType type_{"fake", "", ProbeFrame::kProbe, false, nullptr};
   std::shared_ptr<PlannedTarget> target_;
   std::shared_ptr<const std::vector<MetricInfo>> metrics_ =
@@ -65,6 +67,12 @@ TEST_F(IngestTest, KeepsALabelThatTheTargetHasTooAsExported) {
                                  {"exported_job", "x"},
                                  {"instance", "here"},
                                  {"job", "web"}}));
+}
+
+TEST_F(IngestTest, ALabelOfASampleWinsWhereTheProbeHonorsIt) {
+  honor_labels_ = true;
+  run(kStart, {{Labels{{kMetricName, "m"}, {"job", "theirs"}}, 3, {}}});
+  EXPECT_TRUE(store_.find(Labels{{kMetricName, "m"}, {"instance", "here"}, {"job", "theirs"}}));
 }
 
 TEST_F(IngestTest, MarksWhatIsGoneAsStaleAndTheCauseOfAFailure) {
