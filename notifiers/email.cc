@@ -1,12 +1,14 @@
 // Mail. A message's id is made from (incident, sequence, channel), so a copy that had to be sent again is recognised as
 // one by mail programs; the messages of an incident hang below its first one.
 //
-// 4xx answers are tried again, 5xx are not, and a connection that breaks after the final dot is an unknown outcome:
-// sent again with the same id. STARTTLS is required unless it is switched off, so that nobody in between can talk us
-// out of it.
+// 4xx answers are tried again, 5xx are not, and each recipient counts for itself: whoever has the mail does not get it
+// again because another's mailbox was busy. A connection that breaks after the final dot is an unknown outcome: sent
+// again with the same id. STARTTLS is required unless it is switched off, so that nobody in between can talk us out of
+// it.
 
 #include <unistd.h>
 
+#include "agent/core/log.h"
 #include "agent/net/http_client.h"
 #include "notifiers/http_result.h"
 #include "notifiers/mail.h"
@@ -19,6 +21,7 @@ namespace {
 constexpr std::size_t kTextMax = 256 * 1024;
 constexpr std::size_t kHtmlItems = 100;
 constexpr std::size_t kSubjectMax = 250;
+constexpr std::size_t kLeftMax = 1000;
 
 struct EmailConfig {
   std::vector<std::string> to;
@@ -149,18 +152,45 @@ class EmailNotifier final : public Notifier {
     request.username = config_.username;
     request.password = *password;
     request.from = *mail::address(config_.from);
-    for (const std::string& to : config_.to) request.to.push_back(*mail::address(to));
+    request.to = recipients(notification.idempotency_key);
     request.message = mail::format(mail);
     const SmtpResponse response = co_await services_.http.send_mail(std::move(request), deadline);
     const std::vector<std::string> secrets{*password};
     SendResult result = judged(response, config_.smarthost, secrets);
+    if (response.ok) result = partly(response, notification.idempotency_key);
     if (result.kind == SendResult::Kind::kOk) result.provider_ref = mail.message_id;
     co_return result;
   }
 
  private:
+  /// Who has not got this message yet.
+  std::vector<std::string> recipients(const std::string& key) const {
+    if (const auto rest = left_.find(key); rest != left_.end()) return rest->second;
+    std::vector<std::string> all;
+    for (const std::string& to : config_.to) all.push_back(*mail::address(to));
+    return all;
+  }
+
+  /// What an accepted message that some recipients were refused comes to. Who may get it later is remembered in memory
+  /// only: after a restart everybody gets it again, which is better than somebody not at all.
+  SendResult partly(const SmtpResponse& response, const std::string& key) {
+    std::vector<std::string> later;
+    std::string refused;
+    for (const RefusedRecipient& one : response.refused) {
+      if (one.code / 100 != 5) later.push_back(one.address);
+      refused += fmt::format("{}{}: {} {}", refused.empty() ? "" : "; ", one.address, one.code, one.text);
+    }
+    if (!refused.empty()) log::warn("{} refused recipients: {}", config_.smarthost, safe_detail(refused, {}));
+    left_.erase(key);
+    if (later.empty()) return SendResult::ok();
+    if (left_.size() >= kLeftMax) left_.erase(left_.begin());
+    left_[key] = std::move(later);
+    return SendResult::transient(safe_detail(fmt::format("{}: {}", config_.smarthost, refused), {}));
+  }
+
   EmailConfig config_;
   NotifierServices& services_;
+  std::map<std::string, std::vector<std::string>> left_;  // by idempotency key
 };
 
 NotifierFactory read(Fields& fields) {

@@ -33,7 +33,7 @@ int check(const std::vector<std::string>& files) {
     if (!mistakes.empty()) {
       // It cannot even be read.
     } else if (yaml || is_rule_file(document)) {
-      const auto groups = read_rule_groups(document, file, mistakes);
+      const auto groups = load_rule_files({file}, "", mistakes);
       good += fmt::format("{}: {} rules in {} groups\n", file, count_rules(groups), groups.size());
     } else {
       const auto config = load_config(file, mistakes);

@@ -10,6 +10,7 @@
 #include "agent/net/http_client.h"
 #include "notifiers/registry.h"
 #include "tests/support/fake_vendor.h"
+#include "tests/support/smtp_server.h"
 
 namespace tocsin {
 namespace {
@@ -218,6 +219,66 @@ TEST_F(Slack, AnswersAreJudgedByTheContract) {
     const SendResult result = send(*webhook_, notification(1));
     EXPECT_EQ(result.kind, c.kind) << c.answer.body << " " << result.detail;
     EXPECT_EQ(result.detail.find("XXXXsecret"), std::string::npos) << "the webhook's URL is a secret";
+  }
+}
+
+class Email : public Vendors {
+ protected:
+  std::unique_ptr<Notifier> notifier(const test::SmtpServer& server) {
+    return make(
+        kEmailNotifier,
+        fmt::format("to = [\"a@example.test\", \"b@example.test\"]\nfrom = \"tocsin <t@example.test>\"\n"
+                    "smarthost = \"127.0.0.1:{}\"\nrequire_tls = false\nusername = \"user\"\npassword = \"secret\"",
+                    server.port()));
+  }
+};
+
+TEST_F(Email, OneMailGoesToAllAndIsTheSameOnEveryAttempt) {
+  test::SmtpServer server({.auth = "PLAIN"});
+  const auto email = notifier(server);
+  const SendResult first = send(*email, notification(2));
+  ASSERT_EQ(first.kind, SendResult::Kind::kOk) << first.detail;
+  EXPECT_EQ(send(*email, notification(2)).provider_ref, first.provider_ref) << "a copy has the same Message-ID";
+  ASSERT_EQ(server.mails().size(), 2U);
+  EXPECT_EQ(server.mails()[0].to, (std::vector<std::string>{"a@example.test", "b@example.test"}));
+  EXPECT_EQ(server.mails()[0].authenticated_as, "user");
+  EXPECT_NE(server.mails()[0].data.find("Message-ID: <incident-1.1.oncall-x-0@example.test>"), std::string::npos)
+      << server.mails()[0].data;
+}
+
+TEST_F(Email, ARecipientWhoIsRefusedForNowGetsItLaterAndOnlyTheyDo) {
+  test::SmtpServer busy({.auth = "PLAIN", .rcpt = {{"b@example.test", "450 greylisted"}}});
+  const auto email = notifier(busy);
+  EXPECT_EQ(send(*email, notification(1)).kind, SendResult::Kind::kTransient);
+  ASSERT_EQ(busy.mails().size(), 1U);
+  EXPECT_EQ(busy.mails()[0].to, (std::vector<std::string>{"a@example.test"}));
+  EXPECT_EQ(send(*email, notification(1)).kind, SendResult::Kind::kTransient);
+  EXPECT_EQ(busy.mails().size(), 1U) << "the first one has it";
+}
+
+TEST_F(Email, ARecipientWhoIsRefusedForGoodDoesNotKeepItFromTheOthers) {
+  test::SmtpServer server({.auth = "PLAIN", .rcpt = {{"b@example.test", "550 no such mailbox"}}});
+  EXPECT_EQ(send(*notifier(server), notification(1)).kind, SendResult::Kind::kOk);
+  ASSERT_EQ(server.mails().size(), 1U);
+}
+
+TEST_F(Email, AnswersAreJudgedByTheirCode) {
+  struct Case {
+    test::SmtpOptions options;
+    SendResult::Kind kind;
+  };
+  const Case cases[] = {
+      {{.auth = "PLAIN", .password = "other"}, SendResult::Kind::kPermanent},
+      {{.auth = "PLAIN", .greeting = "421 busy"}, SendResult::Kind::kTransient},
+      {{.auth = "PLAIN", .after_data = "452 disk full"}, SendResult::Kind::kTransient},
+      {{.auth = "PLAIN", .after_data = "554 spam"}, SendResult::Kind::kPermanent},
+      {{.auth = "PLAIN", .after_data = ""}, SendResult::Kind::kUnknown},
+  };
+  for (const Case& c : cases) {
+    test::SmtpServer server(c.options);
+    const SendResult result = send(*notifier(server), notification(1));
+    EXPECT_EQ(result.kind, c.kind) << c.options.greeting << " " << c.options.after_data << ": " << result.detail;
+    EXPECT_EQ(result.detail.find("secret"), std::string::npos);
   }
 }
 
