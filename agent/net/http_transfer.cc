@@ -340,8 +340,8 @@ void HttpTransfer::read_timings(double resolve_seconds) {
 
 std::string HttpTransfer::timeout_text() const {
   const HttpTimings& timings = response_.timings;
-  // curl 7.88 tells when it connected only once TLS is done, but the address at once.
-  if (timings.connect == 0 && response_.remote_address.empty()) return "timeout while connecting";
+  // curl 7.88 tells when it connected only once TLS is done.
+  if (timings.connect == 0) return https_ ? "timeout while connecting (TCP or TLS)" : "timeout while connecting";
   if (https_ && timings.tls == 0) return "timeout in the TLS handshake";
   if (timings.first_byte == 0) return "timeout before the answer began";
   return "timeout in the middle of the answer";
