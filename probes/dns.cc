@@ -157,7 +157,9 @@ std::shared_ptr<const std::vector<MetricInfo>> dns_metrics() {
 class DnsProbe final : public Probe {
  public:
   DnsProbe(std::shared_ptr<const DnsProbeConfig> config, HostPort target, ProbeServices& services)
-      : config_(std::move(config)), target_(std::move(target)), services_(services) {}
+      : config_(std::move(config)), target_(std::move(target)), services_(services) {
+    if (config_->dns_over_tls) tls_context_ = make_tls_context(config_->tls_config);
+  }
 
   asio::awaitable<ProbeResult> run(Deadline deadline) override;
 
@@ -168,7 +170,8 @@ class DnsProbe final : public Probe {
   const std::shared_ptr<const DnsProbeConfig> config_;
   const HostPort target_;
   ProbeServices& services_;
-  std::shared_ptr<SSL_CTX> tls_context_;  // made by the first run that needs it
+  /// Made with the probe: reading a trust store takes too long to be part of what is measured.
+  Result<std::shared_ptr<SSL_CTX>> tls_context_;
 };
 
 Result<DnsServer> DnsProbe::server(const Resolved& resolved) {
@@ -178,13 +181,9 @@ Result<DnsServer> DnsProbe::server(const Resolved& resolved) {
   server.tcp = config_->transport_protocol == DnsTransport::kTcp;
   server.source_address = config_->source_ip_address;
   if (!config_->dns_over_tls) return server;
-  if (tls_context_ == nullptr) {
-    Result<std::shared_ptr<SSL_CTX>> made = make_tls_context(config_->tls_config);
-    if (!made) return tl::make_unexpected(made.error());
-    tls_context_ = std::move(*made);
-  }
+  if (!tls_context_) return tl::make_unexpected(tls_context_.error());
   const TlsConfig& tls = config_->tls_config;
-  server.tls_context = tls_context_;
+  server.tls_context = *tls_context_;
   server.tls_server_name = tls.server_name.empty() ? target_.host : tls.server_name;
   server.tls_verify = !tls.insecure_skip_verify;
   return server;

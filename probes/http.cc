@@ -40,9 +40,11 @@ struct Phases {
     if (last) transfer += std::max(0.0, t.total - t.first_byte);
   }
 
-  void add_samples(bool resolved, ProbeResult& result) const {
+  /// Those of which there is something to say: a name that did not resolve, or that the proxy resolves.
+  void add_samples(bool looked_up, bool asked, ProbeResult& result) const {
     constexpr std::string_view kName = "probe_http_duration_seconds";
-    if (resolved) result.add(kName, {{"phase", "resolve"}}, resolve);
+    if (looked_up) result.add(kName, {{"phase", "resolve"}}, resolve);
+    if (!asked) return;
     result.add(kName, {{"phase", "connect"}}, connect);
     result.add(kName, {{"phase", "tls"}}, tls);
     result.add(kName, {{"phase", "processing"}}, processing);
@@ -147,10 +149,10 @@ asio::awaitable<HttpResponse> HttpProbe::walk(HttpHops& hops, Phases& phases, bo
     HttpResponse response = co_await services_.http.fetch(std::move(request), deadline);
     const HttpHops::Next next = hops.take(response, services_.clock.now());
     followed = next != HttpHops::Next::kNotFollowed;
-    phases.add(response.timings, next != HttpHops::Next::kFollow);
-    if (next == HttpHops::Next::kBadRedirect) {
-      result.fail("protocol", detail_text(fmt::format("{} redirects: {}", hops.url().display(), hops.bad_location())));
-    }
+    const bool bad = next == HttpHops::Next::kBadRedirect;
+    phases.add(response.timings, next == HttpHops::Next::kDone || next == HttpHops::Next::kNotFollowed);
+    if (bad) result.fail("protocol", detail_text(hops.url().display() + " redirects: " + hops.bad_location()));
+    if (bad) co_return HttpResponse{};  // Go's client has no answer then
     if (next != HttpHops::Next::kFollow) co_return response;
   }
 }
@@ -170,7 +172,7 @@ asio::awaitable<ProbeResult> HttpProbe::run(Deadline deadline) {
   const HttpResponse response = co_await walk(hops, phases, followed, deadline, result);
   const HttpAnswer answer{response, hops.url().display(), hops.method(), followed};
   judge_http(*config_, answer, result);
-  phases.add_samples(!proxy_resolves(), result);
+  phases.add_samples(!proxy_resolves(), result.cause != "dns" || hops.redirects() > 0, result);
   result.add("probe_http_redirects", hops.redirects());
   co_return result;
 }

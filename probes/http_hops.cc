@@ -3,24 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include "agent/core/base64.h"
+
 namespace tocsin {
 namespace {
-
-std::string base64(std::string_view bytes) {
-  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = 0;
-    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
-    for (std::size_t j = 0; j < 3; ++j) {
-      group = group << 8 | (j < count ? static_cast<unsigned char>(bytes[i + j]) : 0U);
-    }
-    for (std::size_t j = 0; j < 4; ++j) {
-      out += j <= count ? kDigits[group >> (18 - 6 * j) & 63] : '=';
-    }
-  }
-  return out;
-}
 
 /// A value of a header may not end it.
 Result<std::string> one_line(std::string_view name, std::string value) {
@@ -42,7 +28,7 @@ Result<std::string> logon(const HttpProbeConfig& config) {
   }
   Result<std::string> text = secret->reveal();
   if (!text) return fail_in("log on", text.error());
-  if (config.basic_auth) return "Basic " + base64(config.basic_auth->username + ":" + *text);
+  if (config.basic_auth) return "Basic " + base64_encode(config.basic_auth->username + ":" + *text);
   if (text->empty()) return "";
   return type + " " + *text;
 }

@@ -56,7 +56,7 @@ asio::awaitable<std::optional<Resolved>> resolve_target(ProbeServices& services,
   result.add("probe_ip_protocol", resolved ? (resolved->is_v6() ? 6 : 4) : 0);
   result.add("probe_ip_addr_hash", resolved ? resolved->hash() : 0);
   if (resolved) co_return *resolved;
-  result.fail("dns", detail_text(fmt::format("resolve {}: {}", host, resolved.error().message)));
+  result.fail("dns", detail_text("resolve: " + resolved.error().message));
   co_return std::nullopt;
 }
 

@@ -54,6 +54,8 @@ struct TcpProbeConfig {
   std::vector<QueryResponse> query_response;
   bool tls = false;
   TlsConfig tls_config;
+  static bool starts_tls(const QueryResponse& entry) { return entry.starttls; }
+  bool speaks_tls() const { return tls || std::any_of(query_response.begin(), query_response.end(), starts_tls); }
   void fields(Fields& f) {
     ip.fields(f);
     f("source_ip_address", source_ip_address, "The address to connect from.");
@@ -61,8 +63,7 @@ struct TcpProbeConfig {
     f("tls", tls, "Speak TLS from the start.");
     f("tls_config", tls_config, "How TLS is spoken.");
     if (!f.reading()) return;
-    const auto upgrades =
-        std::count_if(query_response.begin(), query_response.end(), [](const auto& q) { return q.starttls; });
+    const auto upgrades = std::count_if(query_response.begin(), query_response.end(), starts_tls);
     if (upgrades + (tls ? 1 : 0) > 1)
       f.mistake_at("query_response", "TLS can begin only once: \"tls\" or one \"starttls\".");
     if (const auto error = check_tls_files(tls_config)) f.mistake_at("tls_config", error->message + ".");
@@ -127,7 +128,9 @@ struct Conversation {
 class TcpProbe final : public Probe {
  public:
   TcpProbe(std::shared_ptr<const TcpProbeConfig> config, HostPort target, ProbeServices& services)
-      : config_(std::move(config)), target_(std::move(target)), services_(services) {}
+      : config_(std::move(config)), target_(std::move(target)), services_(services) {
+    if (config_->speaks_tls()) tls_context_ = make_tls_context(config_->tls_config);
+  }
 
   asio::awaitable<ProbeResult> run(Deadline deadline) override;
 
@@ -141,21 +144,18 @@ class TcpProbe final : public Probe {
   const std::shared_ptr<const TcpProbeConfig> config_;
   const HostPort target_;
   ProbeServices& services_;
-  std::shared_ptr<SSL_CTX> tls_context_;  // made by the first run that needs it
+  /// Made with the probe: reading a trust store takes too long to be part of what is measured.
+  Result<std::shared_ptr<SSL_CTX>> tls_context_;
 };
 
 asio::awaitable<bool> TcpProbe::start_tls(Conversation& c) {
-  if (tls_context_ == nullptr) {
-    Result<std::shared_ptr<SSL_CTX>> made = make_tls_context(config_->tls_config);
-    if (!made) {
-      c.result.fail("internal", detail_text(made.error().message));
-      co_return false;
-    }
-    tls_context_ = std::move(*made);
+  if (!tls_context_) {
+    c.result.fail("internal", detail_text(tls_context_.error().message));
+    co_return false;
   }
   const TlsConfig& tls = config_->tls_config;
   const std::string name = tls.server_name.empty() ? target_.host : tls.server_name;
-  const StreamResult done = co_await c.stream.start_tls(tls_context_, name, !tls.insecure_skip_verify, c.deadline);
+  const StreamResult done = co_await c.stream.start_tls(*tls_context_, name, !tls.insecure_skip_verify, c.deadline);
   if (c.stream.tls_info()) add_tls_samples(*c.stream.tls_info(), c.result);
   co_return !c.failed(done, "speak TLS with");
 }

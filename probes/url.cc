@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <optional>
 #include <vector>
 
 #include "agent/core/labels.h"
+#include "agent/core/url.h"
 
 namespace tocsin {
 namespace {
@@ -38,13 +38,6 @@ std::string quoted_url(std::string_view text) {
   return quoted(std::string(text.substr(0, slashes + 2)).append(text.substr(at + 1)));
 }
 
-std::optional<std::uint16_t> number_of(std::string_view port) {
-  std::uint16_t number = 0;
-  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-  if (error != std::errc() || end != port.data() + port.size()) return std::nullopt;
-  return number;
-}
-
 /// RFC 3986 §5.2.4.
 std::string without_dot_segments(std::string_view path) {
   std::vector<std::string_view> kept;
@@ -64,26 +57,6 @@ std::string without_dot_segments(std::string_view path) {
   for (const std::string_view segment : kept) out.append("/").append(segment);
   if (folder || out.empty()) out += '/';
   return out;
-}
-
-/// "user@host:port" into its parts.
-std::optional<Error> read_authority(std::string_view text, Url& url) {
-  if (const std::size_t at = text.rfind('@'); at != text.npos) {
-    url.userinfo = text.substr(0, at);
-    text.remove_prefix(at + 1);
-  }
-  const bool v6 = text.starts_with('[');
-  const std::size_t bracket = v6 ? text.find(']') : 0;
-  if (bracket == text.npos) return Error{"the address in brackets has no end"};
-  const std::size_t colon = text.find(':', bracket);
-  url.host = lower(v6 ? text.substr(1, bracket - 1) : text.substr(0, colon));
-  if (colon != text.npos) url.port = text.substr(colon + 1);
-  if (url.host.empty()) return Error{"the host is missing"};
-  if (std::any_of(url.host.begin(), url.host.end(), [](unsigned char c) { return c <= 0x20 || c == 0x7f; })) {
-    return Error{"the host has characters that no host has"};
-  }
-  if (!url.port.empty() && !number_of(url.port)) return Error{fmt::format("\"{}\" is no port", url.port)};
-  return std::nullopt;
 }
 
 void read_path(std::string_view text, Url& url) {
@@ -110,15 +83,14 @@ std::string url_scheme(std::string_view reference) {
 }
 
 Result<Url> Url::parse(std::string_view text) {
-  Url url;
-  url.scheme = url_scheme(text);
-  if (url.scheme != "http" && url.scheme != "https") return fail("{} is no http or https URL", quoted_url(text));
-  std::string_view rest = text.substr(url.scheme.size() + 1);
-  if (!rest.starts_with("//")) return fail("{} has no host", quoted_url(text));
-  rest.remove_prefix(2);
-  const std::size_t end = std::min(rest.find_first_of("/?#"), rest.size());
-  if (const auto error = read_authority(rest.substr(0, end), url)) return fail_in(quoted_url(text), *error);
-  read_path(rest.substr(end), url);
+  const std::string scheme = url_scheme(text);
+  if (scheme != "http" && scheme != "https") return fail("{} is no http or https URL", quoted_url(text));
+  const std::size_t authority_end = std::min(text.find_first_of("/?#", scheme.size() + 3), text.size());
+  const auto parts = split_url(std::string(text.substr(0, authority_end)) + encoded(text.substr(authority_end)));
+  if (!parts) return fail_in(quoted_url(text), parts.error());
+  Url url{parts->scheme, parts->user, lower(parts->host), parts->port};
+  if (!parts->path.empty()) url.path = parts->path;
+  if (!parts->query.empty()) url.query = "?" + parts->query;
   return url;
 }
 
@@ -143,8 +115,9 @@ Result<Url> Url::resolve(std::string_view reference) const {
 }
 
 std::uint16_t Url::port_number() const {
-  const auto number = number_of(port);
-  return number ? *number : static_cast<std::uint16_t>(tls() ? 443 : 80);
+  std::uint16_t number = tls() ? 443 : 80;
+  std::from_chars(port.data(), port.data() + port.size(), number);
+  return number;
 }
 
 std::string Url::authority() const {

@@ -11,12 +11,12 @@ namespace tocsin {
 /// An absolute http or https URL, taken apart (RFC 3986). Nothing is decoded; what is not allowed in a URL (blanks,
 /// control bytes, bytes above 0x7e) is percent-encoded, as browsers do with Location headers.
 struct Url {
-  std::string scheme;    // "http" or "https"
-  std::string userinfo;  // "user:password"; may hold a secret
-  std::string host;      // lower case, IPv6 without brackets
-  std::string port;      // as written; empty when not given
+  std::string scheme;     // "http" or "https"
+  std::string userinfo;   // "user:password"; may hold a secret
+  std::string host;       // lower case, IPv6 without brackets
+  std::string port = "";  // as written; empty when not given
   std::string path = "/";
-  std::string query;  // with its "?", or empty
+  std::string query = "";  // with its "?", or empty
 
   /// Errors: another scheme, no host, a bad port.
   static Result<Url> parse(std::string_view text);

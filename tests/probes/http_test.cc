@@ -187,7 +187,7 @@ INSTANTIATE_TEST_SUITE_P(
             "HTTP/1.1 302 Found\r\nLocation: ftp://x/\r\nContent-Length: 0\r\n\r\n",
             "",
             "protocol",
-            {{"probe_http_redirects", 1}}}),
+            {{"probe_http_redirects", 1}, {"probe_http_status_code", 0}}}),
     row_name);
 
 TEST(HttpProbe, AsksAsConfigured) {

@@ -71,6 +71,7 @@ void silent(Peer& peer) {
 }
 void closes(Peer&) {}
 void resets(Peer& peer) {
+  peer.read_line();
   peer.reset();
 }
 void endless(Peer& peer) {
@@ -122,7 +123,11 @@ INSTANTIATE_TEST_SUITE_P(
             "query_response = [{ expect = 'hi' }]",
             "assertion",
             {{"probe_failed_due_to_regex", 1}}},
-        Row{"reset", resets, "query_response = [{ expect = 'x' }]", "protocol", {{"probe_failed_due_to_regex", 0}}},
+        Row{"reset",
+            resets,
+            "query_response = [{ send = 'x' }, { expect = 'x' }]",
+            "protocol",
+            {{"probe_failed_due_to_regex", 0}}},
         Row{"endless line", endless, "query_response = [{ expect = 'y' }]", "protocol", {}},
         Row{"bytes", dribbles, "query_response = [{ expect_bytes = 'abcd' }]", "", {{"probe_failed_due_to_bytes", 0}}},
         Row{"other bytes",
