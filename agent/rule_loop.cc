@@ -32,6 +32,15 @@ void RuleLoop::set_groups(const std::vector<RuleGroupConfig>& groups, std::share
 
 void RuleLoop::restore(const std::vector<AlertStateRow>& rows) {
   for (Entry& entry : groups_) sink_(entry.group.restore(rows, clock_.now()));
+  // Groups that are gone since then speak for nobody; what they had raised runs out at its end.
+  GroupEvaluation gone;
+  for (const AlertStateRow& row : rows) {
+    const bool known = std::any_of(groups_.begin(), groups_.end(), [&](const Entry& entry) {
+      return row.rule_id.starts_with(entry.group.key() + ";");
+    });
+    if (!known) gone.changes.drop_alert_states.emplace_back(row.rule_id, row.labels);
+  }
+  sink_(std::move(gone));
 }
 
 asio::awaitable<void> RuleLoop::run() {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "agent/core/template/functions.h"
+
 namespace tocsin::message {
 namespace {
 
@@ -67,31 +69,8 @@ std::string item_text(const Item& item) {
   return out;
 }
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
 std::string link(std::string_view url, std::string_view text) {
-  return fmt::format("<a href=\"{}\">{}</a>", escaped(url), escaped(text));
+  return fmt::format("<a href=\"{}\">{}</a>", tmpl::escape_html(url), tmpl::escape_html(text));
 }
 
 std::string item_html(const Item& item) {
@@ -99,9 +78,10 @@ std::string item_html(const Item& item) {
   std::string out = fmt::format(
       "<div style=\"border-left:4px solid {};padding:4px 12px;margin:12px 0\">"
       "<div style=\"font-weight:600\">{}</div>",
-      color, escaped(item.title));
-  if (!item.description.empty()) out += fmt::format("<div>{}</div>", escaped(item.description));
-  out += fmt::format("<div style=\"color:#667080\">{}<br>{}</div>", escaped(item.since), escaped(item.labels));
+      color, tmpl::escape_html(item.title));
+  if (!item.description.empty()) out += fmt::format("<div>{}</div>", tmpl::escape_html(item.description));
+  out += fmt::format("<div style=\"color:#667080\">{}<br>{}</div>", tmpl::escape_html(item.since),
+                     tmpl::escape_html(item.labels));
   std::string links;
   if (!item.runbook_url.empty()) links += link(item.runbook_url, "What to do");
   if (!item.source_url.empty()) links += (links.empty() ? "" : " &middot; ") + link(item.source_url, "Graph");
@@ -197,12 +177,13 @@ std::string html(const Notification& n, std::size_t most) {
       "<!doctype html>\n<html><head><meta charset=\"utf-8\"><title>{0}</title></head>\n"
       "<body style=\"font:15px/1.45 sans-serif;color:#1d2126;max-width:44rem\">\n"
       "<h1 style=\"font-size:18px;color:{1}\">{0}</h1>\n",
-      escaped(subject(n)), color);
+      tmpl::escape_html(subject(n)), color);
   const Items list = items(n, most);
   for (const Item& one : list.items) out += item_html(one);
   if (list.left_out > 0)
     out += fmt::format("<p>&hellip; and {} more alerts that do not fit here.</p>\n", list.left_out);
-  std::string foot = fmt::format("Sent to {} because of {}.", escaped(n.receiver), escaped(to_string(n.reason)));
+  std::string foot =
+      fmt::format("Sent to {} because of {}.", tmpl::escape_html(n.receiver), tmpl::escape_html(to_string(n.reason)));
   if (!page_url(n).empty()) foot += " " + link(page_url(n), "All alerts");
   return out + fmt::format("<p style=\"color:#667080\">{}</p>\n</body></html>\n", foot);
 }
