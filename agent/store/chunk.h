@@ -17,10 +17,14 @@ struct ChunkTail {
   std::int64_t t = std::numeric_limits<std::int64_t>::min();
   std::int64_t delta = 0;
   double v = 0;
-  std::uint8_t leading = kNoWindow;
+  std::int32_t step = 0;             // by how much a decimal changed, in units of its last digit
+  std::uint8_t scale = kNoScale;     // digits behind the point, while decimals follow one another
+  std::uint8_t leading = kNoWindow;  // zero bits before and behind the last XOR
   std::uint8_t trailing = 0;
 
   static constexpr std::uint8_t kNoWindow = 0xff;
+  static constexpr std::uint8_t kNoScale = 0xff;
+  static constexpr std::uint8_t kNotDecimal = 0xfe;  // not tried any more
 };
 
 /// Samples of one series, compressed. Append only; every bit of a value is kept (NaN payloads, -0).
@@ -50,6 +54,8 @@ class Chunk {
   void reserve(std::size_t bytes);
   void write(std::uint64_t value, unsigned bits);
   void write_value(double v, ChunkTail& tail);
+  bool write_decimal(double v, ChunkTail& tail);
+  void write_xor(std::uint64_t change, ChunkTail& tail);
 
   std::unique_ptr<std::uint8_t[], Free> bytes_;
   TimePoint first_time_;
@@ -74,6 +80,8 @@ class ChunkReader {
   std::uint64_t read(unsigned bits);
   std::uint64_t read_delta_change();
   void read_value();
+  void read_decimal();
+  void read_xor(bool new_window);
 
   const std::uint8_t* at_;
   const std::uint8_t* end_;
@@ -87,6 +95,9 @@ class ChunkReader {
   std::uint64_t v_ = 0;
   unsigned leading_ = 0;
   unsigned trailing_ = 0;
+  std::uint64_t digits_ = 0;  // the value in units of its last digit, while decimals follow one another
+  std::int32_t step_ = 0;
+  unsigned scale_ = 0;
 };
 
 }  // namespace tocsin

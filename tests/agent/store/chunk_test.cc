@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <bit>
+#include <cmath>
 #include <limits>
 #include <random>
 #include <vector>
@@ -69,7 +70,30 @@ TEST(Chunk, KeepsDistancesOfEverySize) {
 TEST(Chunk, TakesTwoBitsForASampleThatComesOnTimeAndIsTheSame) {
   std::vector<Sample> samples;
   for (int i = 0; i < 120; ++i) samples.push_back({at(i * 15000), 1});
-  EXPECT_LE(make(samples).data().size(), 8U + 4 + 30);
+  EXPECT_LE(make(samples).data().size(), 4U + 4 + 30);
+}
+
+TEST(Chunk, KeepsDecimalsOfEveryKind) {
+  std::vector<Sample> samples;
+  const auto add = [&](double v) { samples.push_back({at(static_cast<std::int64_t>(samples.size()) * 15000), v}); };
+  for (const double v :
+       {1.0,  2.0,  3.0,        3.5,    3.25,      3.25, 1e15, -1e15, 9007199254740991.0, -9007199254740991.0,
+        0.0,  1e-9, 123456.789, -0.001, kStaleNaN, 0.1,  0.2,  0.3,   4294967296.0,       0.4,
+        -0.0, 7.0,  8.0,        1e300,  9.0}) {
+    add(v);
+  }
+  expect_round_trip(samples);
+  samples.clear();
+  for (int i = 0; i < 100; ++i) add(i == 50 ? 0.1 + 0.2 : i / 100.0);
+  expect_round_trip(samples);
+}
+
+TEST(Chunk, TakesAByteForASampleOfABusyCounter) {
+  std::mt19937_64 random(5);
+  std::vector<Sample> samples;
+  double v = 1e9;
+  for (int i = 0; i < 120; ++i) samples.push_back({at(i * 15000), v += 500 + static_cast<double>(random() % 8)});
+  EXPECT_LE(make(samples).data().size(), 140U);
 }
 
 TEST(Chunk, IsFullAtItsLimits) {
@@ -94,7 +118,18 @@ TEST(Chunk, RoundTripsWhateverItIsGiven) {
     for (std::uint64_t i = 0, n = 1 + random() % 50; i < n; ++i) {
       samples.push_back({at(t), v});
       t += 1 + static_cast<std::int64_t>(random() >> (1 + random() % 63)) % (std::int64_t{1} << 50);
-      v = random() % 2 == 0 ? v : std::bit_cast<double>(random() & random() & random());
+      switch (random() % (seed % 2 == 0 ? 3 : 4)) {
+        case 0:
+          break;
+        case 1:
+          v = std::round(v) + static_cast<double>(random() % 100);
+          break;
+        case 2:
+          v = static_cast<double>(random() >> (10 + random() % 54)) / std::pow(10, random() % 12);
+          break;
+        default:
+          v = std::bit_cast<double>(random() & random() & random());
+      }
     }
     expect_round_trip(samples);
   }
@@ -102,7 +137,7 @@ TEST(Chunk, RoundTripsWhateverItIsGiven) {
 
 TEST(ChunkReader, SurvivesDamagedData) {
   std::vector<Sample> samples;
-  for (int i = 0; i < 100; ++i) samples.push_back({at(i * 15000 + i % 7), i * 1.1});
+  for (int i = 0; i < 100; ++i) samples.push_back({at(i * 15000 + i % 7), i % 10 == 0 ? std::sqrt(i) : i * 7 / 10.0});
   const Chunk chunk = make(samples);
   std::mt19937_64 random(3);
   for (int round = 0; round < 5000; ++round) {
