@@ -28,8 +28,8 @@ struct MetricInfo {
   std::string help;
 };
 
-/// One value a probe found. `labels` has the metric name and the probe's own labels; the target's labels (job, instance, …)
-/// are added by whoever runs the probe.
+/// One value a probe found. `labels` has the metric name and the probe's own labels; the target's labels (job,
+/// instance, …) are added by whoever runs the probe.
 struct ProbeSample {
   Labels labels;
   double value = 0;
@@ -43,8 +43,8 @@ struct ProbeSample {
 /// scrape_duration_seconds …), so a probe returns only what is its own.
 struct ProbeResult {
   bool success = false;
-  /// Why not, as a word for a label: dns, connect, tls, timeout, status, assertion, protocol, body_size, exec, late, refused,
-  /// unreachable, certificate, sample_limit, internal. Empty on success.
+  /// Why not, as a word for a label: dns, connect, tls, timeout, status, assertion, protocol, body_size, exec, late,
+  /// refused, unreachable, certificate, sample_limit, internal. Empty on success.
   std::string cause;
   /// Why not, as a sentence for a person: `connect to 127.0.0.1:81: Connection refused`. No secrets. At most 500 bytes.
   std::string detail;
@@ -66,8 +66,8 @@ struct ProbeResult {
 
 /// One way to find something out about one target. run() may be called again after it returned, never before.
 ///
-/// Suspends. Runs on its shard's thread. Returns by `deadline` (the frame cancels it soon after); heeds cancellation. Throws
-/// only on cancellation.
+/// Suspends. Runs on its shard's thread. Returns by `deadline` (the frame cancels it soon after); heeds cancellation.
+/// Throws only on cancellation.
 class Probe {
  public:
   virtual ~Probe() = default;
@@ -103,8 +103,8 @@ struct ProbeType {
   ProbeFrame frame = ProbeFrame::kProbe;
   /// True when the type needs no target of its own (host).
   bool target_optional = false;
-  /// Reads the type's own fields (the frame reads its fields from the same table with the same `Fields`) and returns how to make
-  /// the probe. Mistakes go to the Fields' diagnostics; the factory is then not used.
+  /// Reads the type's own fields (the frame reads its fields from the same table with the same `Fields`) and returns
+  /// how to make the probe. Mistakes go to the Fields' diagnostics; the factory is then not used.
   ProbeFactory (*read)(Fields& fields, const ProbeTarget& target);
 };
 

@@ -27,7 +27,8 @@ struct FakeAnswer {
   bool drop = false;
 };
 
-/// A small HTTP server on a thread of its own that records what it is asked and answers what it is told. One request per connection.
+/// A small HTTP server on a thread of its own that records what it is asked and answers what it is told. One request
+/// per connection.
 class FakeHttp {
  public:
   using Handler = std::function<FakeAnswer(const SeenRequest&)>;
@@ -51,7 +52,8 @@ class FakeHttp {
   std::thread thread_;
 };
 
-/// PagerDuty's Events API v2, checking each event against the published contract. `incidents` is what a person on call would see.
+/// PagerDuty's Events API v2, checking each event against the published contract. `incidents` is what a person on call
+/// would see.
 class FakePagerDuty {
  public:
   explicit FakePagerDuty(std::string routing_key);

@@ -92,7 +92,9 @@ int Process::stop() {
   return wait();
 }
 
-std::string Process::log() const { return read_all(log_file_); }
+std::string Process::log() const {
+  return read_all(log_file_);
+}
 
 Output run(std::vector<std::string> argv, std::map<std::string, std::string> environment) {
   char name[] = "/tmp/tocsin-run-XXXXXX";
@@ -141,8 +143,10 @@ std::string http_get(std::uint16_t port, const std::string& path, int* status, c
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   std::string answer;
   if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) {
-    const std::string request = method + " " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: " +
-                                std::to_string(body.size()) + "\r\n\r\n" + body;
+    const std::string request =
+        method + " " + path +
+        " HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) +
+        "\r\n\r\n" + body;
     if (send(fd, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size())) {
       char buffer[65536];
       for (ssize_t n; (n = recv(fd, buffer, sizeof buffer, 0)) > 0;) answer.append(buffer, static_cast<std::size_t>(n));

@@ -49,8 +49,8 @@ std::uint16_t free_port();
 bool eventually(const std::function<bool()>& holds, std::chrono::milliseconds patience = std::chrono::seconds(20));
 
 /// A plain HTTP/1.1 exchange on loopback: the body, or "" when there was none; `status` gets the code.
-std::string http_get(std::uint16_t port, const std::string& path, int* status = nullptr, const std::string& method = "GET",
-                     const std::string& body = "");
+std::string http_get(std::uint16_t port, const std::string& path, int* status = nullptr,
+                     const std::string& method = "GET", const std::string& body = "");
 
 /// The tocsin binary built beside this test.
 std::string tocsin_binary();

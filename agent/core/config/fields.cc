@@ -115,7 +115,8 @@ ConfigNode Codec<double>::write(const double& value) {
   return {value, {}};
 }
 
-// In YAML an unquoted 5 or true is text where text is wanted, and null is the empty text (yaml.v3, which Prometheus uses).
+// In YAML an unquoted 5 or true is text where text is wanted, and null is the empty text (yaml.v3, which Prometheus
+// uses).
 bool Codec<std::string>::read(const ConfigNode& node, std::string& value, Diagnostics& diagnostics) {
   const std::string* s = node.as_string() != nullptr ? node.as_string() : &node.plain;
   if (s->empty() && node.as_string() == nullptr && !node.is_null()) return wrong_kind(node, "string", diagnostics);

@@ -52,7 +52,8 @@ struct ConfigNode {
 
   std::variant<Null, bool, std::int64_t, double, std::string, List, Map> value;
   Position at;
-  /// YAML only: the characters of an unquoted scalar that became a bool or a number. Where a string is wanted, they are it.
+  /// YAML only: the characters of an unquoted scalar that became a bool or a number. Where a string is wanted, they are
+  /// it.
   std::string plain = {};
 
   bool is_null() const { return std::holds_alternative<Null>(value); }

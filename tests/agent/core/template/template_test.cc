@@ -185,15 +185,13 @@ TEST(Template, ReportsMistakesAsGoDoes) {
         "elements"},
        {"{{toUpper}}",
         "! template: t:1:2: executing \"t\" at <toUpper>: wrong number of args for toUpper: want 1 got 0"},
-       {"{{(args 1).a.b}}",
-        "! template: t:1:8: executing \"t\" at <1>: nil pointer evaluating interface {}.b"}});
+       {"{{(args 1).a.b}}", "! template: t:1:8: executing \"t\" at <1>: nil pointer evaluating interface {}.b"}});
 }
 
 TEST(Template, StaysWithinItsLimits) {
   EXPECT_NE(expand("{{range .List}}0123456789{{end}}", {.output_bytes_max = 25}).find("the output is too long"),
             std::string::npos);
-  EXPECT_NE(expand("{{range 1000000000000}}{{end}}", {.steps_max = 1000}).find("too many steps"),
-            std::string::npos);
+  EXPECT_NE(expand("{{range 1000000000000}}{{end}}", {.steps_max = 1000}).find("too many steps"), std::string::npos);
   std::string deep;
   for (int i = 0; i < 100000; ++i) deep += "(";
   EXPECT_EQ(expand("{{" + deep).substr(0, 2), "! ");
