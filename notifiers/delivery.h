@@ -59,7 +59,8 @@ class Delivery {
   /// The channels there are now. Rows of a channel that is gone wait a day for its return (visible), then are dead
   /// letters.
   void set_channels(const NotifyConfig& config);
-  /// Rows that are committed: new ones, or those of the snapshot after a start. One that is known is left alone.
+  /// Rows that are committed: new ones, or, once the channels are set, those of the snapshot after a start. One that is
+  /// known is left alone.
   void enqueue(std::vector<OutboxRow> rows);
   /// Starts nothing new, lets attempts in flight finish until `deadline`, cancels the rest (they stay in the outbox).
   boost::asio::awaitable<void> stop(Deadline deadline);

@@ -93,7 +93,8 @@ SendResult attempt(const Subject& subject, const std::string& url, std::uint16_t
   const auto notifier = factory(type, subject.toml(url, port))(services);
   const Notification notification = test::sample_notification();
   const auto started = std::chrono::steady_clock::now();
-  boost::asio::awaitable<SendResult> sending = notifier->send(notification, {}, test::in_ms(timeout_ms));
+  const SendContext context;
+  boost::asio::awaitable<SendResult> sending = notifier->send(notification, context, test::in_ms(timeout_ms));
   SendResult result = test::run(io, std::move(sending));
   const auto took = std::chrono::steady_clock::now() - started;
   EXPECT_LT(took, std::chrono::milliseconds(timeout_ms + 3000)) << "returns by the deadline";
