@@ -26,6 +26,8 @@ namespace {
 
 // A probe returns by its deadline; one that does not is cancelled this much later.
 constexpr Duration kGrace = std::chrono::milliseconds(250);
+// A run that starts so little after its slot is recorded at the slot.
+constexpr Duration kSlotTolerance = std::chrono::milliseconds(2);
 
 ProbeResult failed(std::string_view cause, std::string detail) {
   ProbeResult result;
@@ -93,6 +95,8 @@ asio::awaitable<void> Scheduler::loop(std::shared_ptr<Running> running) {
     run.missed_slots = static_cast<std::uint64_t>(slots.between(next, run.at));
     const TimePoint due = run.missed_slots == 0 ? next : slots.after(run.at) - target.interval;
     run.start_delay_seconds = to_seconds(run.at - due);
+    // As Prometheus does: samples of one rhythm compress far better than samples that are a millisecond late.
+    if (run.at - due <= std::min(kSlotTolerance, target.interval / 100)) run.at = due;
     const Deadline started = clock.steady();
     run.result = co_await run_once(*running->probe, started + target.timeout);
     run.duration_seconds = std::chrono::duration<double>(clock.steady() - started).count();

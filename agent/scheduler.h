@@ -18,7 +18,7 @@ namespace tocsin {
 /// One run of one target's probe, on its way to the engine.
 struct ProbeRun {
   std::shared_ptr<const PlannedTarget> target;
-  TimePoint at;                 // when it started: the time of its samples
+  TimePoint at;                 // when it started, to the slot when that is near: the time of its samples
   double duration_seconds = 0;  // of the probe alone
   double start_delay_seconds = 0;
   std::uint64_t missed_slots = 0;  // since the run before

@@ -94,6 +94,16 @@ TEST(AgentBinary, AHeartbeatThatWasAnsweredSurvivesSigkill) {
   })) << agent.get("/metrics");
 }
 
+TEST(AgentBinary, TwoOfThemDoNotShareAState) {
+  const TempDir dir;
+  Agent agent(dir);
+  const std::string other = dir.write(
+      "other.toml", "[server]\nlisten = \"127.0.0.1:0\"\n[storage]\ndirectory = \"" + dir.path("state") + "\"\n");
+  const Output second = run({tocsin_binary(), "run", "-c", other});
+  EXPECT_EQ(second.exit_code, 1);
+  EXPECT_NE(second.err.find("another agent runs on"), std::string::npos) << second.err;
+}
+
 TEST(AgentBinary, ReloadIsAllOrNothing) {
   const TempDir dir;
   Agent agent(dir);
