@@ -40,7 +40,10 @@ const Collector kTime{"time", true, [](const Config& config, Clock& clock) -> Co
                           const std::time_t time = static_cast<std::time_t>(seconds);
                           std::tm local{};
                           if (::localtime_r(&time, &local) != nullptr) {
-                            out.add(kZone, {{"time_zone", local.tm_zone}}, static_cast<double>(local.tm_gmtoff));
+                            // tm_zone points into what any thread's tzset() may be writing; strftime copies it.
+                            char zone[64];
+                            const std::size_t size = std::strftime(zone, sizeof zone, "%Z", &local);
+                            out.add(kZone, {{"time_zone", {zone, size}}}, static_cast<double>(local.tm_gmtoff));
                           }
                           add_clock_sources(folder, out);
                           return {};
