@@ -5,7 +5,8 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include <nlohmann/json.hpp>
+#include <algorithm>
+#include <set>
 
 #include "tests/support/fake_vendor.h"
 #include "tests/support/process.h"
@@ -97,6 +98,7 @@ routing_key = ")" +
   }
 
   void kill_agent() {
+    ++kills_;
     agent_->signal(SIGKILL);
     EXPECT_EQ(agent_->wait(), -SIGKILL);
   }
@@ -113,30 +115,53 @@ routing_key = ")" +
            incidents[0].open != resolved;
   }
 
+  /// One page and one resolve on each channel. A kill in the middle of a send may cost one more copy of the same
+  /// message.
   void expect_one_page_and_one_resolve() {
     std::this_thread::sleep_for(kQuiet);
     EXPECT_EQ(pager_.breaches(), std::vector<std::string>{});
     EXPECT_EQ(slack_.breaches(), std::vector<std::string>{});
     const auto incidents = pager_.incidents();
     ASSERT_EQ(incidents.size(), 1U);
-    EXPECT_EQ(incidents[0].triggers, 1);
+    EXPECT_TRUE(once_or_a_copy_per_kill(incidents[0].triggers)) << incidents[0].triggers;
     EXPECT_EQ(incidents[0].resolves, 1);
     EXPECT_EQ(incidents[0].severity, "critical");
     EXPECT_NE(incidents[0].summary.find("does not answer"), std::string::npos) << incidents[0].summary;
 
-    const auto messages = slack_.messages();
-    ASSERT_EQ(messages.size(), 2U);
-    EXPECT_TRUE(messages[0].text.starts_with("[FIRING:1] ShopDown")) << messages[0].text;
-    EXPECT_TRUE(messages[1].text.starts_with("[RESOLVED] ShopDown")) << messages[1].text;
+    std::vector<std::string> texts;
+    for (const auto& message : slack_.messages()) texts.push_back(message.text);
+    expect_firing_then_resolved(texts, "[FIRING:1] ShopDown", "[RESOLVED] ShopDown");
 
     const auto mails = exim_->mailbox();
-    ASSERT_EQ(mails.size(), 2U);
-    EXPECT_NE(mails[0].find("Subject: [FIRING:1] ShopDown"), std::string::npos) << mails[0];
-    EXPECT_NE(mails[1].find("Subject: [RESOLVED] ShopDown"), std::string::npos) << mails[1];
-    EXPECT_NE(mails[0].find("Auto-Submitted: auto-generated"), std::string::npos);
-    const std::size_t id = mails[0].find("Message-ID: <") + 12;
-    const std::string root = mails[0].substr(id, mails[0].find('>', id) - id + 1);
-    EXPECT_NE(mails[1].find("In-Reply-To: " + root), std::string::npos) << mails[1];
+    expect_firing_then_resolved(mails, "Subject: [FIRING:1] ShopDown", "Subject: [RESOLVED] ShopDown");
+    std::set<std::string> ids;
+    for (const std::string& mail : mails) ids.insert(header(mail, "Message-ID: "));
+    EXPECT_EQ(ids.size(), 2U) << "a copy has the same Message-ID";
+    EXPECT_NE(mails.front().find("Auto-Submitted: auto-generated"), std::string::npos);
+    EXPECT_EQ(header(mails.back(), "In-Reply-To: "), header(mails.front(), "Message-ID: "));
+  }
+
+  bool once_or_a_copy_per_kill(std::ptrdiff_t count) const { return count >= 1 && count <= 1 + kills_; }
+
+  void expect_firing_then_resolved(const std::vector<std::string>& messages, const std::string& firing,
+                                   const std::string& resolved) {
+    const auto has = [](const std::string& text) {
+      return [text](const std::string& message) { return message.find(text) != std::string::npos; };
+    };
+    ASSERT_GE(messages.size(), 2U);
+    const auto fired = std::count_if(messages.begin(), messages.end(), has(firing));
+    const auto ended = std::count_if(messages.begin(), messages.end(), has(resolved));
+    EXPECT_TRUE(once_or_a_copy_per_kill(fired)) << fired;
+    EXPECT_TRUE(once_or_a_copy_per_kill(ended)) << ended;
+    EXPECT_EQ(static_cast<std::size_t>(fired + ended), messages.size()) << "nothing else";
+    EXPECT_TRUE(has(firing)(messages.front())) << messages.front();
+    EXPECT_TRUE(has(resolved)(messages.back())) << messages.back();
+  }
+
+  static std::string header(const std::string& mail, const std::string& name) {
+    const std::size_t at = mail.find(name);
+    if (at == std::string::npos) return "";
+    return mail.substr(at + name.size(), mail.find('\n', at) - at - name.size());
   }
 
   TempDir dir_;
@@ -147,6 +172,7 @@ routing_key = ")" +
   std::optional<Exim> exim_;
   std::string config_;
   std::optional<Process> agent_;
+  int kills_ = 0;
 };
 
 TEST_F(Paging, OneOutageIsOnePageAndOneResolveOnEachChannel) {

@@ -148,8 +148,8 @@ std::string Exim::log() const {
 std::vector<std::string> Exim::mailbox() const {
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(dir_.path("mail/new"))) files.push_back(entry.path());
-  // A maildir's file names begin with the second and the microsecond of the delivery.
-  std::sort(files.begin(), files.end());
+  std::sort(files.begin(), files.end(),
+            [](const fs::path& a, const fs::path& b) { return fs::last_write_time(a) < fs::last_write_time(b); });
   std::vector<std::string> mails;
   for (const fs::path& file : files) {
     std::ostringstream text;
