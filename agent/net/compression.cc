@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <new>
 
 namespace tocsin {
 namespace {
@@ -103,6 +104,26 @@ Decompressed decompress(Compression compression, std::string_view body, std::siz
   }
   Decompressed out;
   append(out, body.data(), body.size(), bytes_max);
+  return out;
+}
+
+std::string gzip_compress(std::string_view text) {
+  constexpr int kGzipWindow = 15 + 16;  // 32 KiB, gzip's framing (zlib.h)
+  const auto bytes_of = [](std::string_view bytes) {
+    return reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));  // zlib's API is older than const
+  };
+  z_stream stream{};
+  // Level 1: the answers are made anew for each request, and metrics shrink tenfold at any level.
+  if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+    throw std::bad_alloc();
+  std::string out(deflateBound(&stream, text.size()), '\0');
+  stream.next_in = bytes_of(text);
+  stream.avail_in = static_cast<uInt>(text.size());
+  stream.next_out = bytes_of(out);
+  stream.avail_out = static_cast<uInt>(out.size());
+  deflate(&stream, Z_FINISH);
+  out.resize(stream.total_out);
+  deflateEnd(&stream);
   return out;
 }
 

@@ -30,4 +30,7 @@ struct Decompressed {
 /// zlib's frame, since servers send both. A body that ends early is an error.
 Decompressed decompress(Compression compression, std::string_view body, std::size_t bytes_max);
 
+/// RFC 1952, packed for speed.
+std::string gzip_compress(std::string_view text);
+
 }  // namespace tocsin

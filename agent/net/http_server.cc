@@ -19,7 +19,7 @@
 #include "agent/core/log.h"
 #include "agent/core/url.h"
 #include "agent/net/completion.h"
-#include "agent/net/gzip.h"
+#include "agent/net/compression.h"
 
 namespace tocsin {
 
