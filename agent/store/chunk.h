@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "agent/core/sample.h"
 
@@ -27,7 +28,8 @@ struct ChunkTail {
   static constexpr std::uint8_t kNotDecimal = 0xfe;  // not tried any more
 };
 
-/// Samples of one series, compressed. Append only; every bit of a value is kept (NaN payloads, -0).
+/// Samples of one series, compressed. Append only; every bit of a value is kept (NaN payloads, -0). One pointer: what is
+/// known of the chunk stands before its bytes in one block, since a series pays for all that is around them.
 class Chunk {
  public:
   static constexpr std::size_t kSamplesMax = 120;
@@ -41,27 +43,31 @@ class Chunk {
   /// Gives back what was reserved for samples to come.
   void seal();
 
-  TimePoint first_time() const { return first_time_; }
-  std::size_t count() const { return count_; }
-  std::span<const std::uint8_t> data() const { return {bytes_.get(), (bits_ + std::size_t{7}) / 8}; }
+  TimePoint first_time() const { return head_->first_time; }
+  std::size_t count() const { return head_->count; }
+  std::span<const std::uint8_t> data() const { return {bytes(), (head_->bits + std::size_t{7}) / 8}; }
   /// Bytes taken from the heap.
-  std::size_t capacity() const { return capacity_; }
+  std::size_t capacity() const { return head_->capacity; }
 
  private:
-  struct Free {
-    void operator()(std::uint8_t* bytes) const { std::free(bytes); }
+  struct Head {
+    TimePoint first_time;
+    std::uint16_t bits = 0;
+    std::uint16_t count = 0;
+    std::uint16_t capacity = 0;
   };
+  struct Free {
+    void operator()(Head* head) const { std::free(head); }
+  };
+  std::uint8_t* bytes() const { return reinterpret_cast<std::uint8_t*>(head_.get() + 1); }
   void reserve(std::size_t bytes);
   void write(std::uint64_t value, unsigned bits);
+  void write_time(std::int64_t change);
   void write_value(double v, ChunkTail& tail);
   bool write_decimal(double v, ChunkTail& tail);
   void write_xor(std::uint64_t change, ChunkTail& tail);
 
-  std::unique_ptr<std::uint8_t[], Free> bytes_;
-  TimePoint first_time_;
-  std::uint16_t bits_ = 0;
-  std::uint16_t count_ = 0;
-  std::uint16_t capacity_ = 0;
+  std::unique_ptr<Head, Free> head_;
 };
 
 /// Reads a chunk from its first sample on. `data` must outlive it and may be anything: a damaged chunk ends early or
@@ -73,31 +79,39 @@ class ChunkReader {
 
   /// The next sample; false at the end.
   bool next(Sample& out);
+  /// Appends what is left and has from <= t <= to. The reader is at its end afterwards.
+  void read(TimePoint from, TimePoint to, std::vector<Sample>& out);
+  /// The last sample of those left with t <= to; false when there is none. The reader is at its end afterwards.
+  bool last(TimePoint to, Sample& out);
   /// The data ended before the count was reached.
   bool damaged() const { return damaged_; }
 
  private:
-  std::uint64_t read(unsigned bits);
-  std::uint64_t read_delta_change();
-  void read_value();
-  void read_decimal();
-  void read_xor(bool new_window);
+  /// What is known between two samples. A value of its own, so that a loop keeps it in registers.
+  struct State {
+    std::size_t at = 0;  // bits read
+    std::uint64_t t = 0;
+    std::uint64_t delta = 0;
+    std::uint64_t v = 0;
+    std::uint64_t digits = 0;  // the value in units of its last digit, while decimals follow one another
+    std::int32_t step = 0;
+    std::uint8_t scale = 0;
+    std::uint8_t leading = 0;
+    std::uint8_t trailing = 0;
+  };
+  std::uint64_t peek(std::size_t at) const;
+  std::uint64_t take(State& s, unsigned bits) const;
+  bool advance(State& s) const;
+  void read_time(State& s) const;
+  bool read_value(State& s) const;
+  void read_decimal(State& s) const;
+  bool read_xor(State& s, bool new_window) const;
 
-  const std::uint8_t* at_;
-  const std::uint8_t* end_;
-  std::uint64_t window_ = 0;  // bits not yet given out, the next one highest
-  unsigned window_bits_ = 0;
+  std::span<const std::uint8_t> data_;
   std::size_t left_;
   bool first_ = true;
   bool damaged_ = false;
-  std::uint64_t t_;
-  std::uint64_t delta_ = 0;
-  std::uint64_t v_ = 0;
-  unsigned leading_ = 0;
-  unsigned trailing_ = 0;
-  std::uint64_t digits_ = 0;  // the value in units of its last digit, while decimals follow one another
-  std::int32_t step_ = 0;
-  unsigned scale_ = 0;
+  State state_;
 };
 
 }  // namespace tocsin

@@ -224,11 +224,7 @@ void SeriesStore::samples(SeriesRef ref, TimePoint from, TimePoint to, std::vect
   const Series* s = impl_->get(ref);
   if (s == nullptr || s->chunks.empty() || newest_time(*s) < from) return;
   for (std::size_t i = chunk_at(*s, from); i < s->chunks.size() && s->chunks[i].first_time() <= to; ++i) {
-    ChunkReader reader(s->chunks[i]);
-    Sample sample;
-    while (reader.next(sample) && sample.t <= to) {
-      if (sample.t >= from) out.push_back(sample);
-    }
+    ChunkReader(s->chunks[i]).read(from, to, out);
   }
 }
 
@@ -236,11 +232,7 @@ std::optional<Sample> SeriesStore::newest(SeriesRef ref, TimePoint at, Duration 
   const Series* s = impl_->get(ref);
   if (s == nullptr || s->chunks.empty() || s->chunks.front().first_time() > at) return std::nullopt;
   Sample found{newest_time(*s), s->tail.v};
-  if (found.t > at) {
-    ChunkReader reader(s->chunks[chunk_at(*s, at)]);
-    Sample sample;
-    while (reader.next(sample) && sample.t <= at) found = sample;
-  }
+  if (found.t > at && !ChunkReader(s->chunks[chunk_at(*s, at)]).last(at, found)) return std::nullopt;
   if (at - found.t >= lookback || is_stale(found.v)) return std::nullopt;
   return found;
 }
