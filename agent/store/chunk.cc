@@ -102,6 +102,14 @@ Chunk::Chunk(Sample first, ChunkTail& tail) {
   if (!zero) write_value(first.v, tail);
 }
 
+Chunk::Chunk(TimePoint first_time, std::size_t count, std::span<const std::uint8_t> data)
+    : first_time_(first_time),
+      bits_(static_cast<std::uint16_t>(data.size() * 8)),
+      count_(static_cast<std::uint16_t>(count)) {
+  reserve(data.size());
+  std::copy(data.begin(), data.end(), bytes_.get());
+}
+
 bool Chunk::append(Sample sample, ChunkTail& tail) {
   const std::size_t needed = (std::size_t{head_->bits} + kSampleBitsMax + 7) / 8;
   if (head_->count >= kSamplesMax || needed > kBytesMax) return false;

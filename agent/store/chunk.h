@@ -37,6 +37,8 @@ class Chunk {
 
   /// A chunk of one sample; `tail` is set to stand behind it.
   Chunk(Sample first, ChunkTail& tail);
+  /// A sealed chunk of what data() gave, at most kSamplesMax samples in kBytesMax bytes. The bytes are not looked at.
+  Chunk(TimePoint first_time, std::size_t count, std::span<const std::uint8_t> data);
 
   /// Adds a sample that is newer than tail.t. False when the chunk is full; then nothing has changed.
   bool append(Sample sample, ChunkTail& tail);

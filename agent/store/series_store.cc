@@ -10,11 +10,9 @@
 
 #include <algorithm>
 #include <bit>
-#include <deque>
-#include <map>
 
-#include "agent/store/chunk.h"
-#include "agent/store/label_index.h"
+#include "agent/store/series_store_impl.h"
+#include "agent/store/series_store_reach.h"
 
 namespace tocsin {
 
@@ -25,22 +23,6 @@ constexpr Duration kFutureMax = std::chrono::minutes(10);
 constexpr TimePoint kLatest{Duration(std::int64_t{1} << 53)};
 constexpr TimePoint kEarliest{-(Duration(std::int64_t{1} << 53))};
 constexpr std::size_t kSweepPerCall = 50'000;
-constexpr std::size_t kHeapOverhead = 16;
-
-struct Series {
-  ChunkTail tail;
-  std::vector<Chunk> chunks;  // ascending; only the last one grows
-  std::uint32_t times_used = 0;
-  bool fresh = false;  // made since maintain() came by: may be empty for a while
-};
-
-std::size_t bytes_of(const Chunk& chunk) {
-  return chunk.capacity() + sizeof(Chunk) + kHeapOverhead;
-}
-
-TimePoint newest_time(const Series& series) {
-  return TimePoint(Duration(series.tail.t));
-}
 
 /// The chunk in which samples at or before `t` end: the last one that begins no later.
 std::size_t chunk_at(const Series& series, TimePoint t) {
@@ -51,45 +33,42 @@ std::size_t chunk_at(const Series& series, TimePoint t) {
 
 }  // namespace
 
-struct SeriesStore::Impl {
-  explicit Impl(SeriesStoreLimits l) : limits(l) {}
+LabelIndex::Id SeriesStore::Impl::make(const Labels& labels, std::uint32_t number) {
+  const LabelIndex::Id id = index.insert(labels);
+  if (id >= series.size()) series.resize(std::size_t{id} + 1);
+  Series& s = series[id];
+  s.tail = {};
+  s.number = number;
+  ++s.times_used;
+  s.fresh = 1;
+  s.closed = 0;
+  ++generation;
+  return id;
+}
 
-  Series* get(SeriesRef ref) {
-    const auto id = static_cast<LabelIndex::Id>(ref.id) - 1;
-    if (!index.alive(id) || series[id].times_used != ref.id >> 32) return nullptr;
-    return &series[id];
+void SeriesStore::Impl::put(Series& s, Sample sample) {
+  // A chunk is dropped as a whole, so one must not reach over much of the retention.
+  const Duration span = std::min(limits.retention / 2, kChunkSpanMax);
+  const bool fits = !s.closed && !s.chunks.empty() && sample.t - s.chunks.back().first_time() < span;
+  const std::size_t before = fits ? s.chunks.back().capacity() : 0;
+  if (fits && s.chunks.back().append(sample, s.tail)) {
+    chunk_bytes += s.chunks.back().capacity() - before;
+  } else {
+    add_chunk(s, sample);
   }
-  SeriesRef ref_of(LabelIndex::Id id) const {
-    return {std::uint64_t{series[id].times_used} << 32 | (std::uint64_t{id} + 1)};
-  }
-
-  void add_chunk(Series& s, Sample sample);
-  void drop_chunks(Series& s, std::size_t count);
-  void sweep(LabelIndex::Id id, TimePoint horizon, TimePoint cut);
-  TimePoint cut_for_bytes() const;
-  std::int64_t bucket(TimePoint t) const { return t.time_since_epoch() / bucket_width(); }
-  Duration bucket_width() const { return std::max(limits.retention / 64, Duration(1000)); }
-  std::size_t bytes() const { return index.bytes() + series.size() * sizeof(Series) + chunk_bytes; }
-
-  SeriesStoreLimits limits;
-  LabelIndex index;
-  std::deque<Series> series;  // by number
-  std::size_t chunk_bytes = 0;
-  std::map<std::int64_t, std::size_t> sealed_bytes;  // by bucket of the first sample
-  std::optional<TimePoint> newest_now;
-  LabelIndex::Id sweep_at = 0;
-  std::uint64_t generation = 1;
-  mutable SeriesStoreStats stats;
-};
+  ++stats.samples;
+}
 
 void SeriesStore::Impl::add_chunk(Series& s, Sample sample) {
-  if (!s.chunks.empty()) {
+  if (!s.chunks.empty() && !s.closed) {
     Chunk& full = s.chunks.back();
     chunk_bytes -= bytes_of(full);
     full.seal();
     chunk_bytes += bytes_of(full);
-    sealed_bytes[bucket(full.first_time())] += bytes_of(full);
+    account_sealed(full);
+    if (changes) note_chunk(changes->chunks, s, full, newest_time(s));
   }
+  s.closed = 0;
   if (s.chunks.size() == s.chunks.capacity()) s.chunks.reserve(s.chunks.size() + s.chunks.size() / 4 + 1);
   s.chunks.emplace_back(sample, s.tail);
   chunk_bytes += bytes_of(s.chunks.back());
@@ -97,11 +76,14 @@ void SeriesStore::Impl::add_chunk(Series& s, Sample sample) {
 }
 
 void SeriesStore::Impl::drop_chunks(Series& s, std::size_t count) {
+  const bool all = count == s.chunks.size();
+  complete_since = std::max(complete_since, all ? newest_time(s) + Duration(1) : s.chunks[count].first_time());
+  if (all && !s.closed && changes) note_chunk(changes->chunks, s, s.chunks.back(), newest_time(s));
   for (std::size_t i = 0; i < count; ++i) {
     const Chunk& chunk = s.chunks[i];
     chunk_bytes -= bytes_of(chunk);
     stats.samples -= chunk.count();
-    if (i + 1 == s.chunks.size()) continue;  // was never sealed
+    if (i + 1 == s.chunks.size() && !s.closed) continue;  // was never sealed
     const auto at = sealed_bytes.find(bucket(chunk.first_time()));
     at->second -= bytes_of(chunk);
     if (at->second == 0) sealed_bytes.erase(at);
@@ -118,7 +100,10 @@ void SeriesStore::Impl::sweep(LabelIndex::Id id, TimePoint horizon, TimePoint cu
   }
   if (old + 1 == s.chunks.size() && newest_time(s) < horizon) ++old;
   if (old > 0) drop_chunks(s, old);
-  if (!s.chunks.empty() || std::exchange(s.fresh, false)) return;
+  const bool fresh = s.fresh;
+  s.fresh = 0;
+  if (!s.chunks.empty() || fresh) return;
+  if (changes && s.number != 0) changes->dropped.push_back({s.number, newest_time(s)});
   s.chunks.clear();
   s.chunks.shrink_to_fit();
   index.erase(id);
@@ -137,8 +122,11 @@ TimePoint SeriesStore::Impl::cut_for_bytes() const {
   return cut;
 }
 
-SeriesStore::SeriesStore(SeriesStoreLimits limits) : impl_(std::make_unique<Impl>(limits)) {}
+SeriesStore::SeriesStore(SeriesStoreLimits limits) : impl_(std::make_shared<Impl>(limits)) {}
+SeriesStore::SeriesStore(std::shared_ptr<Impl> impl, std::unique_ptr<Reach> reach)
+    : impl_(std::move(impl)), reach_(std::move(reach)) {}
 SeriesStore::~SeriesStore() = default;
+SeriesStore::SeriesStore(SeriesStore&&) noexcept = default;
 
 Result<SeriesRef> SeriesStore::ref(const Labels& labels) {
   Impl& m = *impl_;
@@ -157,12 +145,9 @@ Result<SeriesRef> SeriesStore::ref(const Labels& labels) {
     ++m.stats.series_refused_total;
     return fail("a series of {} labels is not kept, at most {} are", labels.size(), LabelIndex::kLabelsMax);
   }
-  const LabelIndex::Id id = m.index.insert(labels);
-  if (id >= m.series.size()) m.series.resize(std::size_t{id} + 1);
-  Series& s = m.series[id];
-  ++s.times_used;
-  s.fresh = true;
-  ++m.generation;
+  const std::uint32_t number = m.changes && m.next_number != 0 ? m.next_number++ : 0;
+  const LabelIndex::Id id = m.make(labels, number);
+  if (number != 0) m.changes->series.push_back({number, labels});
   ++m.stats.series_created_total;
   return m.ref_of(id);
 }
@@ -173,6 +158,9 @@ SeriesRef SeriesStore::find(const Labels& labels) const {
 }
 
 Labels SeriesStore::labels(SeriesRef ref) const {
+  if (reach_) {
+    if (const Labels* labels = reach_->archived_labels(ref)) return *labels;
+  }
   return impl_->get(ref) == nullptr ? Labels() : impl_->index.labels(static_cast<LabelIndex::Id>(ref.id) - 1);
 }
 
@@ -193,20 +181,14 @@ AppendResult SeriesStore::append(SeriesRef ref, TimePoint t, double v) {
     ++m.stats.too_far_future_total;
     return AppendResult::kTooFarFuture;
   }
-  // A chunk is dropped as a whole, so one must not reach over much of the retention.
-  const bool fits = !s->chunks.empty() && t - s->chunks.back().first_time() < m.limits.retention / 2;
-  const std::size_t before = fits ? s->chunks.back().capacity() : 0;
-  if (fits && s->chunks.back().append({t, v}, s->tail)) {
-    m.chunk_bytes += s->chunks.back().capacity() - before;
-  } else {
-    m.add_chunk(*s, {t, v});
-  }
-  ++m.stats.samples;
+  m.put(*s, {t, v});
+  if (m.changes && s->number != 0) m.changes->samples.push_back({t, v, s->number});
   ++m.stats.appended_total;
   return AppendResult::kAppended;
 }
 
 std::vector<SelectedSeries> SeriesStore::select(const Matchers& matchers, TimePoint from, TimePoint to) const {
+  if (reach_) return reach_->select(matchers, from, to);
   Impl& m = *impl_;
   std::vector<LabelIndex::Id> ids = m.index.match(matchers);
   std::erase_if(ids, [&](LabelIndex::Id id) {
@@ -221,6 +203,7 @@ std::vector<SelectedSeries> SeriesStore::select(const Matchers& matchers, TimePo
 }
 
 void SeriesStore::samples(SeriesRef ref, TimePoint from, TimePoint to, std::vector<Sample>& out) const {
+  if (reach_) return reach_->samples(ref, from, to, out);
   const Series* s = impl_->get(ref);
   if (s == nullptr || s->chunks.empty() || newest_time(*s) < from) return;
   for (std::size_t i = chunk_at(*s, from); i < s->chunks.size() && s->chunks[i].first_time() <= to; ++i) {
@@ -229,6 +212,7 @@ void SeriesStore::samples(SeriesRef ref, TimePoint from, TimePoint to, std::vect
 }
 
 std::optional<Sample> SeriesStore::newest(SeriesRef ref, TimePoint at, Duration lookback) const {
+  if (reach_) return reach_->newest(ref, at, lookback);
   const Series* s = impl_->get(ref);
   if (s == nullptr || s->chunks.empty() || s->chunks.front().first_time() > at) return std::nullopt;
   Sample found{newest_time(*s), s->tail.v};
@@ -242,11 +226,13 @@ std::uint64_t SeriesStore::generation() const {
 }
 
 std::vector<std::string> SeriesStore::label_names(const Matchers& matchers) const {
+  if (reach_) return reach_->label_names(matchers);
   LabelIndex& index = impl_->index;
   return matchers.empty() ? index.names() : index.names(index.match(matchers));
 }
 
 std::vector<std::string> SeriesStore::label_values(std::string_view name, const Matchers& matchers) const {
+  if (reach_) return reach_->label_values(name, matchers);
   LabelIndex& index = impl_->index;
   return matchers.empty() ? index.values(name) : index.values(name, index.match(matchers));
 }

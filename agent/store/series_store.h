@@ -11,8 +11,11 @@
 #include "agent/core/matcher.h"
 #include "agent/core/result.h"
 #include "agent/core/sample.h"
+#include "agent/store/series_batch.h"
 
 namespace tocsin {
+
+class History;
 
 /// How long a series' newest sample stands for "now" (Prometheus' staleness rule).
 inline constexpr Duration kDefaultLookback = std::chrono::minutes(5);
@@ -64,12 +67,16 @@ struct SelectedSeries {
 
 /// The samples of all series, compressed, in memory. One thread (the engine's); knows no clock and does no I/O.
 ///
+/// When it is kept on disk (metrics_db.h), it also remembers what changed, and reaching_back() gives a view of it that
+/// goes on where memory ends.
+///
 /// Samples of a series are in strictly ascending time. A stale marker (is_stale) is a sample like any other to the
 /// store.
 class SeriesStore {
  public:
   explicit SeriesStore(SeriesStoreLimits limits = {});
   ~SeriesStore();
+  SeriesStore(SeriesStore&&) noexcept;
   SeriesStore(const SeriesStore&) = delete;
   SeriesStore& operator=(const SeriesStore&) = delete;
 
@@ -104,9 +111,28 @@ class SeriesStore {
   void maintain(TimePoint now);
   const SeriesStoreStats& stats() const;
 
+  /// No sample since then was dropped from memory: whoever reads no further back needs no history.
+  TimePoint complete_since() const;
+  /// The same store, for one query over [from, to]: what is in memory no more comes from `history`, and series that
+  /// only have samples outside of the time are left out. Its refs are its own. It may be read while the store changes
+  /// inside of a call to `history`, and must not outlive either.
+  SeriesStore reaching_back(History& history, TimePoint from, TimePoint to) const;
+
+  /// What changed since the last call; nothing unless a SeriesLoader told the store that it is kept on disk. `part` of
+  /// the series (0 to 1), other ones each time, are told as they stand, so that a loader needs the samples of one round
+  /// only.
+  SeriesBatch drain(double part);
+  /// Of what drain() gave, some may not have reached the disk: forgets what changed, and the next round tells
+  /// everything again.
+  void rewrite();
+
  private:
+  friend class SeriesLoader;
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  struct Reach;
+  SeriesStore(std::shared_ptr<Impl> impl, std::unique_ptr<Reach> reach);
+  std::shared_ptr<Impl> impl_;
+  std::unique_ptr<Reach> reach_;  // only of a view
 };
 
 }  // namespace tocsin
