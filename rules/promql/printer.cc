@@ -96,8 +96,14 @@ struct Printer {
   std::string operator()(const Paren& n) const { return fmt::format("({})", to_string(*n.inner)); }
   std::string operator()(const Unary& n) const { return (n.negate ? "-" : "+") + to_string(*n.inner); }
   std::string operator()(const Binary& n) const {
-    return fmt::format("{} {}{}{} {}", to_string(*n.lhs), to_string(n.op), n.return_bool ? " bool" : "",
+    return fmt::format("{} {}{}{} {}", print_base(n), to_string(n.op), n.return_bool ? " bool" : "",
                        n.matching ? print_matching(*n.matching) : "", to_string(*n.rhs));
+  }
+  /// What stands on the left: `+Inf ^ 2` would be +(Inf ^ 2).
+  static std::string print_base(const Binary& n) {
+    std::string out = to_string(*n.lhs);
+    if (n.op == BinaryOp::kPow && out.starts_with('+') && n.lhs->as<NumberLiteral>() != nullptr) out.erase(0, 1);
+    return out;
   }
   std::string operator()(const Aggregate& n) const {
     std::string out(to_string(n.op));

@@ -86,7 +86,7 @@ class Runner {
     histograms_.clear();
   }
   bool fail_script(std::string message) {
-    report_.error = fmt::format("line {}: {}", at_ + 1, message);
+    report_.error = fmt::format("{}:1: {}", at_ + 1, message);
     return false;
   }
   std::string_view line() const { return at_ < lines_.size() ? lines_[at_] : std::string_view(); }

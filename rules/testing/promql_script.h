@@ -19,7 +19,7 @@ struct ScriptEval {
 
 struct ScriptReport {
   std::vector<ScriptEval> evals;
-  /// Lines that cannot be read, as `line N: sentence`; the script ends at the first one.
+  /// A line that cannot be read, as `line:column: sentence`; the script ends there.
   std::string error;
   std::size_t count(ScriptEval::Outcome outcome) const;
 };

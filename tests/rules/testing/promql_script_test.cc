@@ -131,8 +131,8 @@ eval instant at 1m vector(1) + on() m
   EXPECT_EQ(report.evals[3].outcome, Outcome::kSkipped);
   EXPECT_NE(report.evals[4].message.find("many-to-many matching not allowed"), std::string::npos);
   EXPECT_EQ(report.count(Outcome::kFailed), 2U);
-  EXPECT_EQ(run_promql_script("load 1m\n  m 1\nevaluate it").error, "line 3: malformed value at \"it\"");
-  EXPECT_EQ(run_promql_script("frobnicate").error, "line 1: unknown command \"frobnicate\"");
+  EXPECT_EQ(run_promql_script("load 1m\n  m 1\nevaluate it").error, "3:1: malformed value at \"it\"");
+  EXPECT_EQ(run_promql_script("frobnicate").error, "1:1: unknown command \"frobnicate\"");
 }
 
 }  // namespace
