@@ -1,6 +1,7 @@
 #include "agent/net/compression.h"
 
 #include <brotli/decode.h>
+#include <snappy.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -124,6 +125,26 @@ std::string gzip_compress(std::string_view text) {
   deflate(&stream, Z_FINISH);
   out.resize(stream.total_out);
   deflateEnd(&stream);
+  return out;
+}
+
+Decompressed snappy_decompress(std::string_view body, std::size_t bytes_max) {
+  Decompressed out;
+  std::size_t length = 0;
+  if (!snappy::GetUncompressedLength(body.data(), body.size(), &length)) {
+    out.error = "the body is no good snappy: it does not begin with a length";
+    return out;
+  }
+  if (length > bytes_max) {  // told apart before a byte is taken for it
+    out.too_large = true;
+    out.error = fmt::format("the body has {} bytes when decompressed, {} are allowed", length, bytes_max);
+    return out;
+  }
+  out.bytes.resize(length);
+  if (!snappy::RawUncompress(body.data(), body.size(), out.bytes.data())) {
+    out.bytes.clear();
+    out.error = "the body is no good snappy";
+  }
   return out;
 }
 

@@ -33,4 +33,7 @@ Decompressed decompress(Compression compression, std::string_view body, std::siz
 /// RFC 1952, packed for speed.
 std::string gzip_compress(std::string_view text);
 
+/// Snappy's block format, as remote write uses it: a length, then one block, no frames.
+Decompressed snappy_decompress(std::string_view body, std::size_t bytes_max);
+
 }  // namespace tocsin

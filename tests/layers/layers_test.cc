@@ -35,7 +35,7 @@ struct Door {
   std::vector<std::string> open;  // files or folders that may include it
 };
 
-const std::array<Door, 13> kDoors{{
+const std::array<Door, 15> kDoors{{
     {"toml++", {"agent/core/config/toml.cc"}},
     {"yaml-cpp", {"agent/core/config/yaml.cc"}},
     {"spdlog", {"agent/core/log.cc"}},
@@ -46,6 +46,8 @@ const std::array<Door, 13> kDoors{{
     {"openssl", {"agent/net"}},
     {"boost/beast", {"agent/net"}},
     {"zlib", {"agent/net"}},
+    {"snappy", {"agent/net"}},
+    {"protozero/", {"agent/net"}},
     {"prometheus/", {"agent"}},
     {"CLI/", {"agent/cli", "agent/main.cc"}},
     {"boost/asio", {"agent/core/async", "agent/core/clock", "agent/net", "agent", "probes", "notifiers"}},
