@@ -102,12 +102,11 @@ Chunk::Chunk(Sample first, ChunkTail& tail) {
   if (!zero) write_value(first.v, tail);
 }
 
-Chunk::Chunk(TimePoint first_time, std::size_t count, std::span<const std::uint8_t> data)
-    : first_time_(first_time),
-      bits_(static_cast<std::uint16_t>(data.size() * 8)),
-      count_(static_cast<std::uint16_t>(count)) {
+Chunk::Chunk(TimePoint first_time, std::size_t count, std::span<const std::uint8_t> data) {
   reserve(data.size());
-  std::copy(data.begin(), data.end(), bytes_.get());
+  new (head_.get()) Head{first_time, static_cast<std::uint16_t>(data.size() * 8), static_cast<std::uint16_t>(count),
+                         head_->capacity};
+  std::copy(data.begin(), data.end(), bytes());
 }
 
 bool Chunk::append(Sample sample, ChunkTail& tail) {
