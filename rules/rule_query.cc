@@ -22,6 +22,7 @@ promql::QueryOptions query_options(const RuleContext& context) {
   promql::QueryOptions options;
   options.lookback = context.lookback;
   options.samples_max = context.samples_max;
+  options.default_subquery_step = context.evaluation_interval;  // as Prometheus does
   return options;
 }
 
