@@ -23,9 +23,8 @@
 // The first time is kept in the chunk, where it also serves to find the chunk; the first value is written as 1 and a
 // value, or 0, as if 0 had come before. All reading is modulo 2^64, so that damaged data cannot overflow.
 //
-// A reader looks at 57 bits or more at once and finds a whole run of one-bit samples by counting zeros. Rules read a
-// chunk from its start to get at its end, so the speed of reading is the speed of rate(): 2 ns for a counter's sample,
-// where bit by bit took 16.
+// Rules read a chunk from its start to get at its end, so the speed of reading is the speed of rate(). Bit by bit a
+// counter's sample took 16 ns; with a word at a time and one look at a table for its whole prefix it takes 4.
 
 #include "agent/store/chunk.h"
 
@@ -83,6 +82,27 @@ std::int32_t remembered(std::int64_t step) {
   return static_cast<std::int32_t>(step) == step ? static_cast<std::int32_t>(step) : 0;
 }
 
+/// A sample that comes on time with a decimal that needs few bits: what nearly every sample of a counter is. Read by its
+/// first nine bits, all at once.
+struct ShortCode {
+  std::uint8_t length = 0;  // 0: it is something else
+  std::uint8_t prefix = 0;
+  std::uint8_t bits = 0;
+  std::int32_t mask = 0;  // 0 when there are no bits
+};
+constexpr auto kShortCodes = [] {
+  std::array<ShortCode, 512> out{};
+  for (unsigned i = 0; i < out.size(); ++i) {
+    const auto ones = static_cast<unsigned>(std::countl_one(static_cast<std::uint8_t>(i << 2 & 0xff)));
+    if (i >> 6 != 0b100 || ones > 3) continue;
+    const auto prefix = static_cast<std::uint8_t>(3 + ones + 1);
+    const auto bits = static_cast<std::uint8_t>(kStepBits[ones]);
+    out[i] = {static_cast<std::uint8_t>(prefix + bits), prefix, bits, bits == 0 ? 0 : -1};
+  }
+  return out;
+}();
+
+constexpr std::size_t kPadding = 40;  // more than the longest sample and a word
 constexpr std::size_t kHead = 16;
 
 /// What malloc hands out anyway: its blocks are 16 bytes wide and begin with 8 of its own.
@@ -250,7 +270,7 @@ bool ChunkReader::next(Sample& out) {
   if (std::exchange(first_, false)) {
     ok = take(state_, 1) == 0 || read_value(state_);
   } else {
-    ok = advance(state_);
+    ok = advance(state_, peek(state_.at));
   }
   if (!ok || state_.at > data_.size() * 8) {
     damaged_ = true;
@@ -263,72 +283,132 @@ bool ChunkReader::next(Sample& out) {
 }
 
 void ChunkReader::read(TimePoint from, TimePoint to, std::vector<Sample>& out) {
-  Sample sample;
-  const bool was_first = first_;
-  if (was_first) {
-    if (!next(sample) || sample.t > to) {
-      left_ = 0;
-      return;
-    }
-    if (sample.t >= from) out.push_back(sample);
-  }
   const std::size_t had = out.size();
   out.resize(had + left_);
-  Sample* end = out.data() + had;
-  State s = state_;
-  const std::size_t bits = data_.size() * 8;
-  for (; left_ > 0; --left_) {
-    // A run of samples on time with the same value.
-    if (auto run = static_cast<std::size_t>(std::countl_zero(peek(s.at) | 0xff)); run > 0) {
-      run = std::min({run, left_, bits - std::min(s.at, bits)});
-      s.at += run;
-      s.step = run > 0 ? 0 : s.step;
-      std::size_t i = 0;
-      for (; i < run; ++i) {
-        s.t += s.delta;
-        const TimePoint t{Duration(static_cast<std::int64_t>(s.t))};
-        if (t > to) break;
-        *end = {t, std::bit_cast<double>(s.v)};
-        end += t >= from ? 1 : 0;
-      }
-      left_ -= i;
-      if (i < run || left_ == 0) break;
-    }
-    if (!advance(s) || s.at > bits) {
-      damaged_ = true;
-      break;
-    }
-    const TimePoint t{Duration(static_cast<std::int64_t>(s.t))};
-    if (t > to) break;
-    *end = {t, std::bit_cast<double>(s.v)};
-    end += t >= from ? 1 : 0;
-  }
-  left_ = 0;
+  const Sample* const end = read(from, to, out.data() + had);
   out.resize(static_cast<std::size_t>(end - out.data()));
 }
 
 bool ChunkReader::last(TimePoint to, Sample& out) {
-  bool found = false;
+  const std::size_t count = left_;
   Sample sample;
-  while (next(sample) && sample.t <= to) {
-    out = sample;
-    found = true;
+  if (!next(sample) || sample.t > to) {
+    left_ = 0;
+    return false;
+  }
+  // From the end of all times on nothing is kept, but what would be is written.
+  if (count > 1) read(TimePoint::max(), std::min(to, TimePoint::max() - Duration(1)), &sample);
+  out = sample;
+  return true;
+}
+
+/// Reads what is left into `out`, which has room for it and for one more that is not wanted.
+Sample* ChunkReader::read(TimePoint from, TimePoint to, Sample* out) {
+  Sample sample;
+  if (first_ && left_ > 0) {
+    if (!next(sample) || sample.t > to) {
+      left_ = 0;
+      return out;
+    }
+    *out = sample;
+    out += sample.t >= from ? 1 : 0;
+  }
+  if (data_.size() <= Chunk::kBytesMax) {
+    // Zeros behind the data, so that nobody needs to ask whether a word is all there.
+    std::array<std::uint8_t, Chunk::kBytesMax + kPadding> padded;
+    if (!data_.empty()) std::memcpy(padded.data(), data_.data(), data_.size());
+    std::memset(padded.data() + data_.size(), 0, kPadding);
+    ChunkReader inner = *this;
+    inner.data_ = {padded.data(), data_.size() + kPadding};
+    out = inner.read_padded(from, to, out, data_.size() * 8);
+    damaged_ |= inner.damaged_;
+  } else {
+    while (next(sample) && sample.t <= to) {
+      *out = sample;
+      out += sample.t >= from ? 1 : 0;
+    }
   }
   left_ = 0;
-  return found;
+  return out;
+}
+
+/// `bits` are the data, the padding follows. Gives where the samples end.
+Sample* ChunkReader::read_padded(TimePoint from, TimePoint to, Sample* out, std::size_t bits) {
+  // Of the state, what short codes change is held in registers.
+  State s = state_;
+  std::uint64_t t = s.t, delta = s.delta, digits = s.digits;
+  std::int64_t step = s.step;
+  double v = std::bit_cast<double>(s.v), power = kPowers[s.scale];
+  bool whole = s.scale == 0;
+  // The bits to come, topped up to 56 or more for each sample without a branch, as in Giesen's "Reading bits in far too
+  // many ways". What a sample waits for is the length of the one before: a shift, a look into a table, a shift.
+  std::size_t byte = s.at / 8 + 7;
+  std::uint64_t word = load(s.at / 8) << (s.at % 8);
+  unsigned have = 56 - static_cast<unsigned>(s.at % 8);
+  for (; left_ > 0; --left_) {
+    word |= load(byte) >> have;
+    byte += (63 - have) >> 3;
+    have |= 56;
+    const ShortCode code = kShortCodes[word >> 55];
+    if (code.length != 0) {
+      step += static_cast<std::int64_t>(word << code.prefix) >> (63 - code.bits) >> 1 & code.mask;
+      word <<= code.length;
+      have -= code.length;
+      t += delta;
+      digits += static_cast<std::uint64_t>(step);
+      step = remembered(step);
+      v = static_cast<double>(static_cast<std::int64_t>(digits));
+      if (!whole) v /= power;
+    } else if (word >> 63 == 0) {
+      word <<= 1;
+      have -= 1;
+      t += delta;
+      step = 0;
+    } else {
+      s.at = byte * 8 - have;
+      s.t = t, s.delta = delta, s.digits = digits, s.step = static_cast<std::int32_t>(step);
+      s.v = std::bit_cast<std::uint64_t>(v);
+      if (!advance(s, peek(s.at)) || s.at > bits) {
+        damaged_ = true;
+        break;
+      }
+      t = s.t, delta = s.delta, digits = s.digits, step = s.step;
+      v = std::bit_cast<double>(s.v), power = kPowers[s.scale], whole = s.scale == 0;
+      byte = s.at / 8 + 7;
+      word = load(s.at / 8) << (s.at % 8);
+      have = 56 - static_cast<unsigned>(s.at % 8);
+    }
+    if (byte * 8 - have > bits) {
+      damaged_ = true;
+      break;
+    }
+    const TimePoint time{Duration(static_cast<std::int64_t>(t))};
+    if (time > to) break;
+    *out = {time, v};
+    out += time >= from ? 1 : 0;
+  }
+  return out;
 }
 
 /// The bits from `at` on, the next one highest: 57 or more, and zeros behind the end.
 inline std::uint64_t ChunkReader::peek(std::size_t at) const {
   const std::size_t byte = at / 8;
+  if (byte + 8 <= data_.size()) return load(byte) << (at % 8);
   std::uint64_t word = 0;
-  if (byte + 8 <= data_.size()) {
-    std::memcpy(&word, data_.data() + byte, 8);
-    word = std::endian::native == std::endian::little ? __builtin_bswap64(word) : word;
-  } else {
-    for (std::size_t i = byte; i < data_.size(); ++i) word |= std::uint64_t{data_[i]} << (56 - 8 * (i - byte));
-  }
+  for (std::size_t i = byte; i < data_.size(); ++i) word |= std::uint64_t{data_[i]} << (56 - 8 * (i - byte));
   return word << (at % 8);
+}
+
+/// The eight bytes from `byte` on, which are there.
+inline std::uint64_t ChunkReader::load(std::size_t byte) const {
+  std::uint64_t word = 0;
+  std::memcpy(&word, data_.data() + byte, 8);
+  return std::endian::native == std::endian::little ? __builtin_bswap64(word) : word;
+}
+
+inline void ChunkReader::set_value(State& s) {
+  const auto digits = static_cast<double>(static_cast<std::int64_t>(s.digits));
+  s.v = std::bit_cast<std::uint64_t>(s.scale == 0 ? digits : digits / kPowers[s.scale]);
 }
 
 inline std::uint64_t ChunkReader::take(State& s, unsigned bits) const {
@@ -342,9 +422,10 @@ inline std::uint64_t ChunkReader::take(State& s, unsigned bits) const {
   return out;
 }
 
-/// Moves to the next sample. False: the data is damaged; when it ends too early `at` is beyond it.
-inline bool ChunkReader::advance(State& s) const {
-  const auto code = static_cast<unsigned>(peek(s.at) >> 61);
+/// Moves to the next sample, `word` being what peek() says. False: the data is damaged; when it ends too early `at` is
+/// beyond it.
+inline bool ChunkReader::advance(State& s, std::uint64_t word) const {
+  const auto code = static_cast<unsigned>(word >> 61);
   if (code < 0b100) {
     s.at += 1;
   } else if (code < 0b110) {
@@ -370,37 +451,36 @@ void ChunkReader::read_time(State& s) const {
 }
 
 inline bool ChunkReader::read_value(State& s) const {
-  const auto code = static_cast<unsigned>(peek(s.at) >> 62);
-  if (code < 0b10) {
+  const std::uint64_t word = peek(s.at);
+  if (word >> 63 == 0) {
     s.at += 1;
-    read_decimal(s);
+    read_decimal(s, word << 1);
     return true;
   }
   s.at += 2;
   s.step = 0;
-  return read_xor(s, code == 0b11);
+  return read_xor(s, word >> 62 == 0b11);
 }
 
-inline void ChunkReader::read_decimal(State& s) const {
-  const std::uint64_t word = peek(s.at);
-  const auto i = std::min(static_cast<unsigned>(kStepBits.size()), static_cast<unsigned>(std::countl_one(word)));
+/// `word` has the next 54 bits at least.
+inline void ChunkReader::read_decimal(State& s, std::uint64_t word) const {
+  const auto i = static_cast<unsigned>(std::countl_one(word));
   if (i < kStepBits.size()) {
-    // Prefix and number together are 46 bits at most, so the word at hand has them.
+    // Prefix and number together are 46 bits at most.
     const unsigned bits = kStepBits[i];
-    const std::uint64_t change = bits == 0 ? 0 : with_sign(word << (i + 1) >> (64 - bits), bits);
+    const std::int64_t change = static_cast<std::int64_t>(word << (i + 1)) >> (63 - bits) >> 1;
     s.at += i + 1 + bits;
-    const std::uint64_t step = change + static_cast<std::uint64_t>(std::int64_t{s.step});
+    const auto step = static_cast<std::uint64_t>((i == 0 ? 0 : change) + std::int64_t{s.step});
     s.digits += step;
     s.step = remembered(static_cast<std::int64_t>(step));
   } else {
-    s.at += i;
+    s.at += kStepBits.size();
     s.scale = static_cast<std::uint8_t>(take(s, 4));
     const std::uint64_t zigzag = take(s, static_cast<unsigned>(take(s, 6)));
     s.digits = (zigzag >> 1) ^ (~(zigzag & 1) + 1);
     s.step = 0;
   }
-  const auto digits = static_cast<double>(static_cast<std::int64_t>(s.digits));
-  s.v = std::bit_cast<std::uint64_t>(s.scale == 0 ? digits : digits / kPowers[s.scale]);
+  set_value(s);
 }
 
 inline bool ChunkReader::read_xor(State& s, bool new_window) const {

@@ -101,12 +101,16 @@ class ChunkReader {
     std::uint8_t leading = 0;
     std::uint8_t trailing = 0;
   };
+  Sample* read(TimePoint from, TimePoint to, Sample* out);
+  Sample* read_padded(TimePoint from, TimePoint to, Sample* out, std::size_t bits);
   std::uint64_t peek(std::size_t at) const;
+  std::uint64_t load(std::size_t byte) const;
+  static void set_value(State& s);
   std::uint64_t take(State& s, unsigned bits) const;
-  bool advance(State& s) const;
+  bool advance(State& s, std::uint64_t word) const;
   void read_time(State& s) const;
   bool read_value(State& s) const;
-  void read_decimal(State& s) const;
+  void read_decimal(State& s, std::uint64_t word) const;
   bool read_xor(State& s, bool new_window) const;
 
   std::span<const std::uint8_t> data_;

@@ -2,6 +2,7 @@
 // evaluation then runs over the rows of the block with one accumulator per group and step.
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <unordered_map>
@@ -340,32 +341,47 @@ class Choose final : public VectorNode {
   ByGroup by_group_;
 };
 
-/// One series per group and value; new values make new series, so nothing can be prepared.
+/// One series per group and value. New values make new series, so only what the groups are called without the value can
+/// be prepared; labels are made once per group and value.
 class CountValues final : public VectorNode {
  public:
   CountValues(const Aggregate& node, std::string label, VectorNodePtr inner)
-      : node_(node), label_(std::move(label)), grouping_(node.grouping), inner_(std::move(inner)) {
-    if (!node.without) grouping_.push_back(label_);
+      : node_(node),
+        label_(std::move(label)),
+        grouping_(node.grouping),
+        groups_(grouping_, node.without),
+        inner_(std::move(inner)) {
+    if (node.without) {
+      shows_value_ = label_ != kMetricName && std::ranges::find(grouping_, label_) == grouping_.end();
+      grouping_.push_back(label_);
+    } else {
+      std::erase(grouping_, label_);
+    }
   }
 
   Result<Block> eval(Evaluation& e, const Steps& steps) override {
     if (label_.empty() || !is_valid_utf8(label_)) return fail("invalid label name {}", to_string(*node_.parameter));
     auto in = inner_->eval(e, steps);
     if (!in) return in;
+    groups_.update(in->series);
     auto list = std::make_shared<SeriesList>();
     std::unordered_map<Labels, std::size_t> index;
+    std::vector<std::unordered_map<std::uint64_t, std::size_t>> rows(groups_.count());  // by the bits of the value
     std::vector<std::vector<double>> counts;
     for (std::size_t s = 0; s < steps.count; ++s) {
       for (std::size_t row = 0; row < in->rows(); ++row) {
         const double v = in->row(row)[s];
         if (is_absent(v)) continue;
-        LabelsBuilder labels((*in->series)[row].labels);
-        labels.set(label_, format_go_f(v));
-        Labels group = group_labels(labels.labels(), grouping_, node_.without);
-        const auto [at, made] = index.try_emplace(group, counts.size());
+        const auto [at, made] = rows[groups_.of(row)].try_emplace(std::bit_cast<std::uint64_t>(v), 0);
         if (made) {
-          list->push_back({std::move(group), false});
-          counts.emplace_back(steps.count, kAbsent);
+          OutSeries out{(*groups_.series())[groups_.of(row)].labels, false};
+          if (shows_value_) out.labels = LabelsBuilder(out.labels).set(label_, format_go_f(v)).labels();
+          const auto [known, made_row] = index.try_emplace(out.labels, counts.size());
+          if (made_row) {
+            list->push_back(std::move(out));
+            counts.emplace_back(steps.count, kAbsent);
+          }
+          at->second = known->second;
         }
         double& count = counts[at->second][s];
         count = is_absent(count) ? 1 : count + 1;
@@ -381,6 +397,8 @@ class CountValues final : public VectorNode {
   const Aggregate& node_;
   const std::string label_;
   std::vector<std::string> grouping_;
+  bool shows_value_ = true;
+  Groups groups_;
   VectorNodePtr inner_;
 };
 

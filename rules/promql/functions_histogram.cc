@@ -28,7 +28,7 @@ struct Repair {
 
 /// Sorts by bound and merges equal bounds. False: there is no +Inf bucket.
 bool order(std::vector<Bucket>& buckets) {
-  std::ranges::sort(buckets, {}, &Bucket::upper);
+  if (!std::ranges::is_sorted(buckets, {}, &Bucket::upper)) std::ranges::sort(buckets, {}, &Bucket::upper);
   if (buckets.empty() || buckets.back().upper != HUGE_VAL) return false;
   std::size_t last = 0;
   for (std::size_t i = 1; i < buckets.size(); ++i) {
@@ -172,6 +172,7 @@ class Histograms {
       }
       buckets_[at->second].emplace_back(row, *bound);
     }
+    for (auto& buckets : buckets_) std::ranges::sort(buckets, {}, &std::pair<std::size_t, double>::second);
     series_ = std::move(list);
   }
   /// Of the series made from the buckets, before any label is added.
@@ -276,27 +277,36 @@ class HistogramFunction final : public VectorNode {
       return finish(e, std::move(*out));
     }
     warn_of_quantiles(e, params);
-    auto list = std::make_shared<SeriesList>();
     RepairNotes notes;
-    const bool plain = kind_ == Special::kHistogramQuantile;
+    const auto value = [&](double q, std::size_t h, std::size_t s) {
+      Repair repair;
+      const double v = bucket_quantile(q, buckets_, repair);
+      if (repair.forced) notes.add(e, histograms_.series()[h], repair, steps.at(s));
+      return v;
+    };
+    if (kind_ == Special::kHistogramQuantile) {
+      auto out = e.block(histograms_.list(), steps.count);
+      if (!out) return out;
+      each(*in, [&](std::size_t h, std::size_t s) { out->row(h)[s] = value(params[0][s], h, s); });
+      notes.tell(e, vector_expr_);
+      return finish(e, std::move(*out));
+    }
+    auto list = std::make_shared<SeriesList>();
     std::vector<std::vector<double>> rows;
     for (std::size_t p = 0; p < params.size(); ++p) {
       // A label may be different at each step, when the quantile is.
       std::map<std::string, std::size_t> first_row;
       each(*in, [&](std::size_t h, std::size_t s) {
-        const double q = params[p][s];
-        const std::string key = plain ? std::string() : label_value(q);
+        const std::string key = label_value(params[p][s]);
         const auto [at, made] = first_row.try_emplace(key, list->size());
         if (made) {
           for (OutSeries series : histograms_.series()) {
-            if (!plain) series.labels = LabelsBuilder(series.labels).set(label_, key).labels();
+            series.labels = LabelsBuilder(series.labels).set(label_, key).labels();
             list->push_back(std::move(series));
             rows.emplace_back(steps.count, kAbsent);
           }
         }
-        Repair repair;
-        rows[at->second + h][s] = bucket_quantile(q, buckets_, repair);
-        if (repair.forced) notes.add(e, histograms_.series()[h], repair, steps.at(s));
+        rows[at->second + h][s] = value(params[p][s], h, s);
       });
     }
     notes.tell(e, vector_expr_);

@@ -10,6 +10,7 @@
 
 #include "rules/promql/functions.h"
 #include "rules/promql/plan.h"
+#include "rules/promql/sliding.h"
 
 namespace tocsin::promql::kernel {
 namespace {
@@ -61,28 +62,14 @@ double extended_delta(const Window& w, bool counter) {
   return result;
 }
 
-double extrapolated(const Window& w, bool counter, bool per_second) {
-  const double range = seconds(w.to - w.from);
-  if (w.smoothing != Smoothing::kNone) {
-    const double result = extended_delta(w, counter);
-    return is_absent(result) || !per_second ? result : result / range;
-  }
-  const auto samples = w.samples;
-  if (samples.size() < 2) return kAbsent;
-  const Sample& first = samples.front();
-  const Sample& last = samples.back();
-  double result = last.v - first.v;
-  if (counter) {
-    double previous = first.v;
-    for (const Sample& s : samples.subspan(1)) {
-      if (s.v < previous) result += previous;
-      previous = s.v;
-    }
-  }
+/// What rate() and its relatives make of `result`, by which the samples of the window rose.
+double extrapolate(const Window& w, double result, bool counter, bool per_second) {
+  const Sample& first = w.samples.front();
+  const Sample& last = w.samples.back();
   double to_start = seconds(ms(first) - w.from);
   double to_end = seconds(w.to - ms(last));
   const double sampled = seconds(ms(last) - ms(first));
-  const double average = sampled / static_cast<double>(samples.size() - 1);
+  const double average = sampled / static_cast<double>(w.samples.size() - 1);
   const double threshold = average * 1.1;
   if (to_start >= threshold) to_start = average / 2;
   if (counter) {
@@ -91,8 +78,26 @@ double extrapolated(const Window& w, bool counter, bool per_second) {
   }
   if (to_end >= threshold) to_end = average / 2;
   double factor = (sampled + to_start + to_end) / sampled;
-  if (per_second) factor /= range;
+  if (per_second) factor /= seconds(w.to - w.from);
   return result * factor;
+}
+
+double extrapolated(const Window& w, bool counter, bool per_second) {
+  if (w.smoothing != Smoothing::kNone) {
+    const double result = extended_delta(w, counter);
+    return is_absent(result) || !per_second ? result : result / seconds(w.to - w.from);
+  }
+  const auto samples = w.samples;
+  if (samples.size() < 2) return kAbsent;
+  double result = samples.back().v - samples.front().v;
+  if (counter) {
+    double previous = samples.front().v;
+    for (const Sample& s : samples.subspan(1)) {
+      if (s.v < previous) result += previous;
+      previous = s.v;
+    }
+  }
+  return extrapolate(w, result, counter, per_second);
 }
 
 double instant_delta(const Window& w, bool rate) {
@@ -152,6 +157,12 @@ double rate(const Window& w) {
 }
 double increase(const Window& w) {
   return extrapolated(w, true, false);
+}
+double extrapolated_counter(const Window& w, bool per_second, std::span<const double> resets) {
+  if (w.samples.size() < 2) return kAbsent;
+  double result = w.samples.back().v - w.samples.front().v;
+  for (const double before : resets) result += before;
+  return extrapolate(w, result, true, per_second);
 }
 double delta(const Window& w) {
   return extrapolated(w, false, false);

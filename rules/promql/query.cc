@@ -48,18 +48,23 @@ Result<Matrix> to_matrix(const Block& block, const Steps& steps) {
   std::map<Labels, MatrixSeries> series;
   for (std::size_t row = 0; row < block.rows(); ++row) {
     const OutSeries& s = (*block.series)[row];
+    const std::span<const double> values(block.row(row), steps.count);
+    const auto absent = std::ranges::count_if(values, is_absent);
+    if (absent == std::ssize(values)) continue;
     std::vector<Sample> samples;
+    samples.reserve(values.size() - static_cast<std::size_t>(absent));
     for (std::size_t i = 0; i < steps.count; ++i) {
-      const double v = block.row(row)[i];
-      if (!is_absent(v)) samples.push_back({at_ms(steps.at(i)), v});
+      if (!is_absent(values[i])) samples.push_back({at_ms(steps.at(i)), values[i]});
     }
-    if (samples.empty()) continue;
     Labels labels = final_labels(s);
     MatrixSeries& into = series[labels];
     into.labels = std::move(labels);
+    if (into.samples.empty()) {
+      into.samples = std::move(samples);
+      continue;
+    }
     const auto middle = static_cast<std::ptrdiff_t>(into.samples.size());
     into.samples.insert(into.samples.end(), samples.begin(), samples.end());
-    if (middle == 0) continue;
     std::inplace_merge(into.samples.begin(), into.samples.begin() + middle, into.samples.end(),
                        [](const Sample& a, const Sample& b) { return a.t < b.t; });
     const auto same = [](const Sample& a, const Sample& b) { return a.t == b.t; };

@@ -1,11 +1,13 @@
 // The node of functions over range vectors. A series is read once; each step sees a window of that buffer, found by
-// moving its two ends, so the steps of a range query share the decoding.
+// moving its two ends, so the steps of a range query share the decoding. Where windows overlap by much, most functions
+// also share what they found out about the samples (sliding.cc).
 
 #include <algorithm>
 #include <array>
 
 #include "rules/promql/functions.h"
 #include "rules/promql/plan.h"
+#include "rules/promql/sliding.h"
 
 namespace tocsin::promql {
 namespace {
@@ -14,7 +16,7 @@ std::int64_t ms(const Sample& s) {
   return s.t.time_since_epoch().count();
 }
 
-/// Calls visit(step, window) for each step at which the window holds a sample.
+/// Calls visit(step, window, first) for each step at which the window holds a sample; it begins at buffer[first].
 template <class Visit>
 void slide(const RangeNode::Extent& extent, const Steps& steps, const std::vector<Sample>& buffer, Visit&& visit) {
   std::size_t first = 0, end = 0;
@@ -28,7 +30,7 @@ void slide(const RangeNode::Extent& extent, const Steps& steps, const std::vecto
     while (first < end && ms(buffer[first]) <= w.from - extent.before) ++first;
     if (first == end) continue;
     w.samples = std::span(buffer).subspan(first, end - first);
-    visit(s, w);
+    visit(s, w, first);
   }
 }
 
@@ -45,6 +47,7 @@ class RangeFunction final : public VectorNode {
         quantile_expr_(quantile_expr),
         function_(function),
         kernel_(std::get<WindowKernel>(function.kernel)),
+        sliding_(make_sliding(function.name)),
         range_(std::move(range)),
         params_(std::move(params)),
         counts_(function.name == "rate" || function.name == "increase"),
@@ -65,6 +68,7 @@ class RangeFunction final : public VectorNode {
     if (!out) return out;
     if (counts_) check_names(*series);
     const bool quantile = quantile_expr_ != nullptr;
+    const bool overlap = sliding_ && steps.count > 1 && windows_overlap(steps);
     for (std::size_t i = 0; i < out->rows(); ++i) {
       buffer_.clear();
       if (auto ok = range_->load(e, i, buffer_); !ok) return tl::make_unexpected(ok.error());
@@ -72,11 +76,12 @@ class RangeFunction final : public VectorNode {
       double* const row = out->row(i);
       bool any = false;
       std::string mistake;
-      slide(range_->extent(), steps, buffer_, [&](std::size_t s, Window& w) {
+      SlidingKernel* const sliding = overlap && sliding_->begin(buffer_, params_now_.data()) ? sliding_.get() : nullptr;
+      slide(range_->extent(), steps, buffer_, [&](std::size_t s, Window& w, std::size_t first) {
         w.params = params_now_.data() + s * width;
         w.scratch = &scratch_;
         if (width == 2 && mistake.empty()) mistake = check_factors(w.params);
-        row[s] = kernel_(w);
+        row[s] = sliding != nullptr ? sliding->at(first, first + w.samples.size(), w) : kernel_(w);
         any |= !is_absent(row[s]);
         if (quantile) check_quantile(e, w.params[0]);
       });
@@ -101,6 +106,16 @@ class RangeFunction final : public VectorNode {
     return {};
   }
   void check_quantile(Evaluation& e, double q) const;
+
+  /// By so much that the sliding kernel has less to do than the plain one.
+  bool windows_overlap(const Steps& steps) const {
+    const std::size_t width = params_.size();
+    for (std::size_t i = width; i < params_now_.size(); ++i) {
+      if (params_now_[i] != params_now_[i - width]) return false;
+    }
+    const RangeNode::Extent& extent = range_->extent();
+    return extent.smoothing == Smoothing::kNone && !extent.fixed && extent.range >= 4 * steps.step;
+  }
 
   Result<void> check_smoothing() const {
     const Smoothing how = range_->extent().smoothing;
@@ -139,6 +154,7 @@ class RangeFunction final : public VectorNode {
   const Expr* quantile_expr_;
   const Function& function_;
   WindowKernel kernel_;
+  std::unique_ptr<SlidingKernel> sliding_;
   RangeNodePtr range_;
   std::vector<ScalarNodePtr> params_;
   const bool counts_;
@@ -173,7 +189,7 @@ class AbsentOverTime final : public VectorNode {
     for (std::size_t i = 0; i < (*series)->size() && missing > 0; ++i) {
       buffer_.clear();
       if (auto ok = range_->load(e, i, buffer_); !ok) return tl::make_unexpected(ok.error());
-      slide(range_->extent(), steps, buffer_, [&](std::size_t s, const Window&) {
+      slide(range_->extent(), steps, buffer_, [&](std::size_t s, const Window&, std::size_t) {
         if (!is_absent(std::exchange(out->row(0)[s], kAbsent))) --missing;
       });
     }

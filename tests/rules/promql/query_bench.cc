@@ -1,51 +1,61 @@
-// Instant queries over the newest samples of 1,000 series of ten minutes at 15 s, prepared once and asked again and
-// again, as a rule does.
+// Instant queries as a rule asks them, and the two lists by which PromQL engines are compared: of Prometheus
+// (promql/bench_test.go) and of Thanos (promql-engine, engine/bench_test.go), over data of the same sizes and names.
+// A query is prepared once and asked again and again. `./dev compare engine` asks the same of Prometheus.
 
 #include <benchmark/benchmark.h>
 
 #include <stdexcept>
 
 #include "rules/promql/promql.h"
+#include "tests/rules/promql/query_lists.h"
 
 namespace tocsin::promql {
 namespace {
 
-constexpr TimePoint kStart{std::chrono::hours(24 * 365)};
-constexpr Duration kStep = std::chrono::seconds(15);
-constexpr int kSamples = 40;
-constexpr int kSeries = 1000;
-
-void fill(SeriesStore& store) {
-  for (int i = 0; i < kSeries; ++i) {
-    const std::string instance = "host-" + std::to_string(i / 10), path = "/" + std::to_string(i % 10);
-    const SeriesRef ref = *store.ref(
-        Labels{{kMetricName, "http_requests_total"}, {"instance", instance}, {"job", "web"}, {"path", path}});
-    for (int k = 0; k < kSamples; ++k) store.append(ref, kStart + k * kStep, static_cast<double>(k * (i + 1)));
-  }
-}
-
-void instant_query(benchmark::State& state, const char* text) {
-  SeriesStore store;
-  fill(store);
+void run(benchmark::State& state, const SeriesStore& store, const std::string& text, std::int64_t end,
+         std::int64_t steps, std::int64_t step) {
   auto expr = parse(text);
-  if (!expr) throw std::runtime_error(expr.error().str());
+  if (!expr) throw std::runtime_error(text + ": " + expr.error().str());
   Query query(*expr);
-  const TimePoint now = kStart + (kSamples - 1) * kStep;
+  const TimePoint last{Duration(end)}, first{Duration(end - (steps - 1) * step)};
   for (auto _ : state) {
-    auto result = query.instant(store, now);
-    if (!result) throw std::runtime_error(result.error().message);
+    auto result = steps == 1 ? query.instant(store, last) : query.range(store, first, last, Duration(step));
+    if (!result) throw std::runtime_error(text + ": " + result.error().message);
     benchmark::DoNotOptimize(result);
   }
-  state.counters["series"] = kSeries;
 }
 
-BENCHMARK_CAPTURE(instant_query, selector, "http_requests_total");
-BENCHMARK_CAPTURE(instant_query, one_series, "http_requests_total{instance=\"host-7\",path=\"/3\"}");
-BENCHMARK_CAPTURE(instant_query, sum_rate, "sum(rate(http_requests_total[5m]))");
-BENCHMARK_CAPTURE(instant_query, sum_by_rate, "sum by (instance) (rate(http_requests_total[5m]))");
-BENCHMARK_CAPTURE(instant_query, compare, "http_requests_total > 1e9");
-BENCHMARK_CAPTURE(instant_query, one_to_one, "http_requests_total - http_requests_total");
-BENCHMARK_CAPTURE(instant_query, avg_over_time, "avg_over_time(http_requests_total[5m])");
+/// Filled when the first benchmark of a list runs, since most runs want a few of one list.
+struct List {
+  explicit List(bench::QueryList from) : list(std::move(from)) {}
+  bench::QueryList list;
+  std::unique_ptr<SeriesStore> store;
+  const SeriesStore& filled() {
+    if (!store) {
+      store = std::make_unique<SeriesStore>(
+          SeriesStoreLimits{.retention = std::chrono::hours(24 * 365), .bytes_max = std::size_t{4} << 30});
+      list.fill(*store);
+    }
+    return *store;
+  }
+};
+
+void add(bench::QueryList from) {
+  const auto list = std::make_shared<List>(std::move(from));
+  for (const bench::ListedQuery& q : list->list.queries) {
+    benchmark::RegisterBenchmark(
+        (list->list.name + "/" + std::to_string(q.steps) + "/" + q.text).c_str(), [list, q](benchmark::State& state) {
+          run(state, list->filled(), q.text, list->list.end, q.steps, list->list.step);
+        })->Unit(benchmark::kMicrosecond);
+  }
+}
+
+const bool kAdded = [] {
+  add(bench::list_rules());
+  add(bench::list_a());
+  add(bench::list_b());
+  return true;
+}();
 
 }  // namespace
 }  // namespace tocsin::promql
