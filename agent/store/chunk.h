@@ -83,7 +83,8 @@ class ChunkReader {
   bool next(Sample& out);
   /// Appends what is left and has from <= t <= to. The reader is at its end afterwards.
   void read(TimePoint from, TimePoint to, std::vector<Sample>& out);
-  /// The last sample of those left with t <= to; false when there is none. The reader is at its end afterwards.
+  /// The last sample of those left with t <= to; false when there is none. The reader is at its end afterwards. One at
+  /// TimePoint::max() is only found when it is the first.
   bool last(TimePoint to, Sample& out);
   /// The data ended before the count was reached.
   bool damaged() const { return damaged_; }

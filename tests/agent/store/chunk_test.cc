@@ -34,6 +34,7 @@ void expect_same_in_bulk(const Chunk& chunk, const std::vector<Sample>& samples)
       ChunkReader(chunk).read(samples[first].t, samples[end - 1].t, got);
       ASSERT_EQ(got.size(), 1 + end - first);
       EXPECT_TRUE(std::equal(got.begin() + 1, got.end(), samples.begin() + static_cast<std::ptrdiff_t>(first), same));
+      if (samples[end - 1].t == TimePoint::max()) continue;
       Sample last;
       ASSERT_TRUE(ChunkReader(chunk).last(samples[end - 1].t, last));
       EXPECT_TRUE(same(last, samples[end - 1]));
