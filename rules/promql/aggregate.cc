@@ -9,6 +9,7 @@
 
 #include "rules/promql/functions.h"
 #include "rules/promql/plan.h"
+#include "rules/promql/series_hash.h"
 
 namespace tocsin::promql {
 namespace {
@@ -315,7 +316,7 @@ class Choose final : public VectorNode {
     if (node_.op == AggregateOp::kLimitRatio) {
       const double ratio = std::clamp(parameter, -1.0, 1.0);
       std::erase_if(rows, [&](std::uint32_t row) {
-        const double at = static_cast<double>((*in.series)[row].labels.hash()) / 18446744073709551615.0;
+        const double at = static_cast<double>(prometheus_hash((*in.series)[row].labels)) / 18446744073709551615.0;
         return !(ratio >= 0 ? at < ratio : at >= 1 + ratio);
       });
       return;

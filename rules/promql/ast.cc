@@ -138,9 +138,12 @@ TypeCheck::Mistake TypeCheck::check_node(Expr& expr, Binary& node) {
   }
   const bool fills = how.fill_left || how.fill_right;
   if (left != ValueType::kVector || right != ValueType::kVector) {
+    if (node.op == BinaryOp::kDefault && left == ValueType::kScalar && right == ValueType::kVector) {
+      return fail(expr.begin, "a scalar always has a value: it cannot be the left operand of \"default\"");
+    }
     if (!how.labels.empty()) return fail(expr.begin, "vector matching only allowed between instant vectors");
     if (fills) return fail(expr.begin, "filling in missing series only allowed between instant vectors");
-    if (is_set(node.op))
+    if (is_set(node.op) && node.op != BinaryOp::kDefault)
       return fail(expr.begin, fmt::format("set operator {} not allowed in binary scalar expression", quoted(op)));
     node.matching.reset();
   } else if (is_set(node.op)) {
@@ -172,6 +175,11 @@ TypeCheck::Mistake TypeCheck::check_node(Expr& expr, Call& node) {
                   fmt::format("expected at most {} argument(s) in call to \"{}\", got {}", most, f.name, given));
     }
   }
+  if (f.name == "label_set" && given % 2 == 0) {
+    return fail(
+        expr.begin,
+        fmt::format("expected pairs of a name and a value in call to \"label_set\", got {} argument(s)", given));
+  }
   const bool info = f.name == "info";
   if (info && given > 1) {
     const auto* selector = node.args[1]->as<VectorSelector>();
@@ -194,8 +202,9 @@ TypeCheck::Mistake TypeCheck::check_node(Expr& expr, Call& node) {
   return {};
 }
 
-constexpr std::array<std::string_view, 16> kBinaryNames = {
-    "+", "-", "*", "/", "%", "^", "atan2", "==", "!=", "<", ">", "<=", ">=", "and", "or", "unless"};
+constexpr std::array<std::string_view, 21> kBinaryNames = {"+",  "-",   "*",  "/",      "%",       "^",  "atan2",
+                                                           "</", ">/",  "==", "!=",     "<",       ">",  "<=",
+                                                           ">=", "and", "or", "unless", "default", "if", "ifnot"};
 constexpr std::array<std::string_view, 14> kAggregateNames = {
     "sum",    "avg",  "count",   "min",          "max",      "group",  "stddev",
     "stdvar", "topk", "bottomk", "count_values", "quantile", "limitk", "limit_ratio"};
@@ -213,6 +222,9 @@ bool is_comparison(BinaryOp op) {
 }
 bool is_set(BinaryOp op) {
   return op >= BinaryOp::kAnd;
+}
+bool is_extra(BinaryOp op) {
+  return op >= BinaryOp::kDefault;
 }
 bool has_parameter(AggregateOp op) {
   return op >= AggregateOp::kTopk;

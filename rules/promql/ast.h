@@ -26,6 +26,8 @@ enum class BinaryOp {
   kMod,
   kPow,
   kAtan2,
+  kTrimUpper,  // of native histograms
+  kTrimLower,
   kEqual,
   kNotEqual,
   kLess,
@@ -35,10 +37,15 @@ enum class BinaryOp {
   kAnd,
   kOr,
   kUnless,
+  kDefault,  // the extras
+  kIf,
+  kIfNot,
 };
 std::string_view to_string(BinaryOp op);
 bool is_comparison(BinaryOp op);
+/// Works on which series are there, not on their values: and, or, unless and the extras.
 bool is_set(BinaryOp op);
+bool is_extra(BinaryOp op);
 
 enum class AggregateOp {
   kSum,

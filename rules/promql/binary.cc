@@ -11,6 +11,18 @@
 #include "rules/promql/plan.h"
 
 namespace tocsin::promql {
+
+Labels match_labels(const Labels& labels, const VectorMatching& how) {
+  if (how.on) {
+    LabelList kept;
+    for (const std::string& name : how.labels) kept.emplace_back(name, labels.get(name));
+    return Labels(kept);
+  }
+  LabelsBuilder builder(labels);
+  for (const std::string& name : how.labels) builder.del(name);
+  return builder.del(kMetricName).labels();
+}
+
 namespace {
 
 constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
@@ -119,18 +131,6 @@ class VectorScalar final : public VectorNode {
   const bool scalar_left_;
   Relabelling renamed_;
 };
-
-/// The labels by which series match: those named, or all but those named and the metric name.
-Labels match_labels(const Labels& labels, const VectorMatching& how) {
-  if (how.on) {
-    LabelList kept;
-    for (const std::string& name : how.labels) kept.emplace_back(name, labels.get(name));
-    return Labels(kept);
-  }
-  LabelsBuilder builder(labels);
-  for (const std::string& name : how.labels) builder.del(name);
-  return builder.del(kMetricName).labels();
-}
 
 /// Numbers for the match groups of two lists.
 class Signatures {
@@ -468,10 +468,14 @@ Result<Block> VectorBinary::join_stepwise(Evaluation& e, const Block& many, cons
 }  // namespace
 
 ScalarNodePtr make_scalar_binary(const Binary& node, Planner& planner) {
+  const bool trim = node.op == BinaryOp::kTrimUpper || node.op == BinaryOp::kTrimLower;
+  if (trim || is_extra(node.op)) return make_odd_scalar_binary(node, planner);
   return std::make_unique<ScalarBinary>(node, planner.scalar(*node.lhs), planner.scalar(*node.rhs));
 }
 
 VectorNodePtr make_binary(const Binary& node, Planner& planner) {
+  if (node.op == BinaryOp::kTrimUpper || node.op == BinaryOp::kTrimLower) return make_trim(node, planner);
+  if (is_extra(node.op)) return make_gap_operator(node, planner);
   if (!node.matching) {
     const bool scalar_left = node.lhs->type() == ValueType::kScalar;
     const Expr& vector = scalar_left ? *node.rhs : *node.lhs;

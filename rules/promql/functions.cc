@@ -26,6 +26,13 @@ constexpr Function experimental(std::string_view name, ValueType result, std::in
   return row(name, result, args, kernel, variadic, true);
 }
 
+constexpr Function extra(std::string_view name, std::initializer_list<ValueType> args, Kernel kernel,
+                         int variadic = 0) {
+  Function f = row(name, kV, args, kernel, variadic);
+  f.extra = true;
+  return f;
+}
+
 /// Sorted by name.
 constexpr std::array kFunctions = std::to_array<Function>({
     row("abs", kV, {kV}, MathKernel{[](double v) { return std::fabs(v); }}),
@@ -45,6 +52,10 @@ constexpr std::array kFunctions = std::to_array<Function>({
     row("clamp_min", kV, {kV, kS}, ParamKernel{kernel::clamp_min}),
     row("cos", kV, {kV}, MathKernel{[](double v) { return std::cos(v); }}),
     row("cosh", kV, {kV}, MathKernel{[](double v) { return std::cosh(v); }}),
+    extra("count_eq_over_time", {kM, kS}, WindowKernel{kernel::count_eq_over_time}),
+    extra("count_gt_over_time", {kM, kS}, WindowKernel{kernel::count_gt_over_time}),
+    extra("count_le_over_time", {kM, kS}, WindowKernel{kernel::count_le_over_time}),
+    extra("count_ne_over_time", {kM, kS}, WindowKernel{kernel::count_ne_over_time}),
     row("count_over_time", kV, {kM}, WindowKernel{kernel::count_over_time}),
     row("day_of_month", kV, {kV}, DateKernel{kernel::day_of_month}, 1),
     row("day_of_week", kV, {kV}, DateKernel{kernel::day_of_week}, 1),
@@ -69,9 +80,12 @@ constexpr std::array kFunctions = std::to_array<Function>({
     row("hour", kV, {kV}, DateKernel{kernel::hour}, 1),
     row("idelta", kV, {kM}, WindowKernel{kernel::idelta}),
     row("increase", kV, {kM}, WindowKernel{kernel::increase}),
+    extra("increase_pure", {kM}, WindowKernel{kernel::increase_pure}),
+    experimental("info", kV, {kV, kV}, Special::kInfo, 1),
     row("irate", kV, {kM}, WindowKernel{kernel::irate}),
     row("label_join", kV, {kV, kT, kT, kT}, Special::kLabelJoin, -1),
     row("label_replace", kV, {kV, kT, kT, kT, kT}, Special::kLabelReplace),
+    extra("label_set", {kV, kT, kT}, Special::kLabelSet, -1),
     row("last_over_time", kV, {kM}, WindowKernel{kernel::last_over_time}),
     row("ln", kV, {kV}, MathKernel{[](double v) { return std::log(v); }}),
     row("log10", kV, {kV}, MathKernel{[](double v) { return std::log10(v); }}),
@@ -79,6 +93,7 @@ constexpr std::array kFunctions = std::to_array<Function>({
     experimental("mad_over_time", kV, {kM}, WindowKernel{kernel::mad_over_time}),
     experimental("max_of", kS, {kS, kS}, Special::kMaxOf),
     row("max_over_time", kV, {kM}, WindowKernel{kernel::max_over_time}),
+    extra("median_over_time", {kM}, WindowKernel{kernel::median_over_time}),
     experimental("min_of", kS, {kS, kS}, Special::kMinOf),
     row("min_over_time", kV, {kM}, WindowKernel{kernel::min_over_time}),
     row("minute", kV, {kV}, DateKernel{kernel::minute}, 1),
@@ -94,6 +109,9 @@ constexpr std::array kFunctions = std::to_array<Function>({
     row("round", kV, {kV, kS}, ParamKernel{kernel::round_to}, 1),
     row("scalar", kS, {kV}, Special::kScalar),
     row("sgn", kV, {kV}, MathKernel{kernel::sgn}),
+    extra("share_eq_over_time", {kM, kS}, WindowKernel{kernel::share_eq_over_time}),
+    extra("share_gt_over_time", {kM, kS}, WindowKernel{kernel::share_gt_over_time}),
+    extra("share_le_over_time", {kM, kS}, WindowKernel{kernel::share_le_over_time}),
     row("sin", kV, {kV}, MathKernel{[](double v) { return std::sin(v); }}),
     row("sinh", kV, {kV}, MathKernel{[](double v) { return std::sinh(v); }}),
     row("sort", kV, {kV}, Special::kSort),
@@ -117,6 +135,7 @@ constexpr std::array kFunctions = std::to_array<Function>({
     experimental("ts_of_min_over_time", kV, {kM}, WindowKernel{kernel::ts_of_min_over_time}),
     row("vector", kV, {kS}, Special::kVector),
     row("year", kV, {kV}, DateKernel{kernel::year}, 1),
+    extra("zscore_over_time", {kM}, WindowKernel{kernel::zscore_over_time}),
 });
 static_assert(std::ranges::is_sorted(kFunctions, {}, &Function::name));
 

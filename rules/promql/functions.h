@@ -52,6 +52,8 @@ enum class Special {
   kSortByLabelDesc,
   kLabelReplace,
   kLabelJoin,
+  kLabelSet,
+  kInfo,
   kHistogramQuantile,
   kHistogramQuantiles,
   kHistogramFraction,
@@ -68,6 +70,7 @@ struct Function {
   ValueType result = ValueType::kVector;
   std::variant<Special, MathKernel, ParamKernel, DateKernel, WindowKernel> kernel;
   bool experimental = false;
+  bool extra = false;  // not in Prometheus
 };
 
 /// nullptr when there is no such function.
@@ -131,6 +134,16 @@ double ts_of_first_over_time(const Window& w);
 double ts_of_last_over_time(const Window& w);
 double ts_of_max_over_time(const Window& w);
 double ts_of_min_over_time(const Window& w);
+double increase_pure(const Window& w);
+double median_over_time(const Window& w);
+double zscore_over_time(const Window& w);
+double count_eq_over_time(const Window& w);
+double count_gt_over_time(const Window& w);
+double count_le_over_time(const Window& w);
+double count_ne_over_time(const Window& w);
+double share_eq_over_time(const Window& w);
+double share_gt_over_time(const Window& w);
+double share_le_over_time(const Window& w);
 }  // namespace kernel
 
 }  // namespace tocsin::promql

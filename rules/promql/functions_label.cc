@@ -121,6 +121,37 @@ class LabelJoin final : public VectorNode {
   Relabelling renamed_;
 };
 
+/// Sets labels to fixed values; "" takes a label away.
+class LabelSet final : public VectorNode {
+ public:
+  LabelSet(const Call& call, VectorNodePtr inner) : inner_(std::move(inner)) {
+    for (std::size_t i = 1; i + 1 < call.args.size(); i += 2) {
+      labels_.emplace_back(text_arg(call, i), text_arg(call, i + 1));
+    }
+  }
+
+  Result<Block> eval(Evaluation& e, const Steps& steps) override {
+    for (const auto& [name, value] : labels_) {
+      if (!is_label_name(name)) return fail("invalid label name in label_set(): {}", name);
+    }
+    auto in = inner_->eval(e, steps);
+    if (!in) return in;
+    return renamed_.apply(e, std::move(*in), Relabelling::Collision::kMerge, [&](OutSeries& s) {
+      LabelsBuilder builder(s.labels);
+      for (const auto& [name, value] : labels_) {
+        builder.set(name, value);
+        if (name == kMetricName) s.drop_name = false;
+      }
+      s.labels = builder.labels();
+    });
+  }
+
+ private:
+  VectorNodePtr inner_;
+  LabelList labels_;
+  Relabelling renamed_;
+};
+
 /// Compares runs of digits as numbers: "cpu2" before "cpu10".
 int natural_compare(std::string_view a, std::string_view b) {
   const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
@@ -147,13 +178,17 @@ int natural_compare(std::string_view a, std::string_view b) {
 
 class Sort final : public VectorNode {
  public:
-  Sort(const Call& call, VectorNodePtr inner) : call_(call), inner_(std::move(inner)) {
+  Sort(const Expr& expr, const Call& call, VectorNodePtr inner) : expr_(expr), call_(call), inner_(std::move(inner)) {
     for (std::size_t i = 1; i < call.args.size(); ++i) labels_.push_back(text_arg(call, i));
   }
 
   Result<Block> eval(Evaluation& e, const Steps& steps) override {
     auto in = inner_->eval(e, steps);
-    if (!in || steps.count != 1) return in;
+    if (steps.count != 1) {
+      e.warn("sort is ineffective for range queries since results are always ordered by labels", expr_);
+      return in;
+    }
+    if (!in) return in;
     std::vector<std::size_t> order;
     for (std::size_t i = 0; i < in->rows(); ++i) {
       if (!is_absent(in->row(i)[0])) order.push_back(i);
@@ -190,6 +225,7 @@ class Sort final : public VectorNode {
     return a < b ? -1 : a == b ? 0 : 1;
   }
 
+  const Expr& expr_;
   const Call& call_;
   VectorNodePtr inner_;
   std::vector<std::string> labels_;
@@ -203,8 +239,12 @@ VectorNodePtr make_label_replace(const Call& call, Planner& planner) {
 VectorNodePtr make_label_join(const Call& call, Planner& planner) {
   return std::make_unique<LabelJoin>(call, planner.vector(*call.args[0]));
 }
-VectorNodePtr make_sort(const Call& call, Planner& planner) {
-  return std::make_unique<Sort>(call, planner.vector(*call.args[0]));
+VectorNodePtr make_label_set(const Call& call, Planner& planner) {
+  return std::make_unique<LabelSet>(call, planner.vector(*call.args[0]));
+}
+VectorNodePtr make_sort(const Expr& expr, Planner& planner) {
+  const Call& call = *expr.as<Call>();
+  return std::make_unique<Sort>(expr, call, planner.vector(*call.args[0]));
 }
 
 }  // namespace tocsin::promql

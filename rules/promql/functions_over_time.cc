@@ -140,6 +140,50 @@ double quantile_over_time(const Window& w) {
   return quantile(w.params[0], *w.scratch);
 }
 
+double median_over_time(const Window& w) {
+  w.scratch->clear();
+  for (const Sample& s : w.samples) w.scratch->push_back(s.v);
+  return quantile(0.5, *w.scratch);
+}
+
+double zscore_over_time(const Window& w) {
+  const double distance = last_over_time(w) - avg_over_time(w);
+  return distance == 0 ? 0 : distance / stddev_over_time(w);
+}
+
+namespace {
+
+template <class Condition>
+double count_if(const Window& w, Condition condition) {
+  const double limit = w.params[0];
+  const auto n = std::ranges::count_if(w.samples, [&](const Sample& s) { return condition(s.v, limit); });
+  return static_cast<double>(n);
+}
+
+}  // namespace
+
+double count_eq_over_time(const Window& w) {
+  return count_if(w, std::equal_to<>());
+}
+double count_gt_over_time(const Window& w) {
+  return count_if(w, std::greater<>());
+}
+double count_le_over_time(const Window& w) {
+  return count_if(w, std::less_equal<>());
+}
+double count_ne_over_time(const Window& w) {
+  return count_if(w, std::not_equal_to<>());
+}
+double share_eq_over_time(const Window& w) {
+  return count_eq_over_time(w) / count_over_time(w);
+}
+double share_gt_over_time(const Window& w) {
+  return count_gt_over_time(w) / count_over_time(w);
+}
+double share_le_over_time(const Window& w) {
+  return count_le_over_time(w) / count_over_time(w);
+}
+
 double mad_over_time(const Window& w) {
   std::vector<double>& values = *w.scratch;
   values.clear();

@@ -40,7 +40,7 @@ double extended_delta(const Window& w, bool counter) {
   std::size_t first = after_start > 0 ? after_start - 1 : 0;
   const bool smoothed = w.smoothing == Smoothing::kSmoothed;
   if (smoothed) last = search([&](std::int64_t t) { return t >= w.to; });
-  if (ms(samples[last]) <= w.from) return kAbsent;
+  if (ms(samples[last]) <= w.from || (smoothed && ms(samples[first]) > w.to)) return kAbsent;
 
   const double left = smoothed && ms(samples[first]) < w.from
                           ? interpolate(samples[first], samples[first + 1], w.from, counter)
@@ -163,6 +163,9 @@ double extrapolated_counter(const Window& w, bool per_second, std::span<const do
   double result = w.samples.back().v - w.samples.front().v;
   for (const double before : resets) result += before;
   return extrapolate(w, result, true, per_second);
+}
+double increase_pure(const Window& w) {
+  return extended_delta(w, true);
 }
 double delta(const Window& w) {
   return extrapolated(w, false, false);

@@ -49,8 +49,17 @@ std::string describe(const Token& token);
 /// out.
 std::vector<Token> lex(std::string_view text);
 
+/// Reads the escape sequence whose backslash stands before text[i], and moves i behind it. What it stands for goes to
+/// `out`, if wanted. Returns what is wrong with it, or "".
+std::string read_escape(std::string_view text, std::size_t& i, char quote, std::string* out);
+
 /// What a quoted string stands for, with Go's escapes; nothing when it is malformed. May hold bytes that are not UTF-8.
 std::optional<std::string> unquote(std::string_view quoted);
+
+/// The character at a byte as Go's %q shows it: 'x', '\n'; beyond the end it is the replacement character.
+std::string quoted_character(std::string_view text, std::size_t i);
+
+std::string lower_case(std::string_view text);
 
 /// Line and column of a byte.
 Place place_of(std::string_view text, std::uint32_t byte);

@@ -19,6 +19,9 @@ namespace {
 constexpr std::size_t kTextBytesMax = 256 << 10;
 
 constexpr std::array kOperators = std::to_array<OperatorRow>({
+    {"default", BinaryOp::kDefault, kAnyPrecedence},
+    {"if", BinaryOp::kIf, 0},
+    {"ifnot", BinaryOp::kIfNot, 0},
     {"or", BinaryOp::kOr, 1},
     {"and", BinaryOp::kAnd, 2},
     {"unless", BinaryOp::kUnless, 2},
@@ -28,6 +31,8 @@ constexpr std::array kOperators = std::to_array<OperatorRow>({
     {">", BinaryOp::kGreater, 3},
     {"<=", BinaryOp::kLessEqual, 3},
     {">=", BinaryOp::kGreaterEqual, 3},
+    {"</", BinaryOp::kTrimUpper, 3},
+    {">/", BinaryOp::kTrimLower, 3},
     {"+", BinaryOp::kAdd, 4},
     {"-", BinaryOp::kSub, 4},
     {"*", BinaryOp::kMul, 5},
@@ -54,26 +59,31 @@ bool is_sign(const Token& token) {
   return token.is(Tok::kOperator, "+") || token.is(Tok::kOperator, "-");
 }
 
-double read_number(std::string_view written) {
-  std::string text;
-  for (const char c : written) {
-    if (c != '_') text += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-  }
+tl::expected<double, std::string_view> read_number(std::string_view written) {
+  std::string text = lower_case(written);
+  std::erase(text, '_');
   if (text == "inf") return std::numeric_limits<double>::infinity();
   if (text == "nan") return kNaN;
   const char* const end = text.data() + text.size();
-  const auto integer = [&](std::size_t skip, int base, double& value) {
-    std::uint64_t n = 0;
+  const auto integer = [&](std::size_t skip, int base) -> std::optional<double> {
+    std::int64_t n = 0;
     const auto [at, error] = std::from_chars(text.data() + skip, end, n, base);
-    value = static_cast<double>(n);
-    return error == std::errc() && at == end;
+    if (error != std::errc() || at != end) return std::nullopt;
+    return static_cast<double>(n);
   };
-  double value = 0;
-  if (text.starts_with("0x")) return integer(2, 16, value) ? value : std::numeric_limits<double>::infinity();
-  if (text.size() > 1 && text[0] == '0' && integer(1, 8, value)) return value;
-  if (std::from_chars(text.data(), end, value).ec == std::errc::result_out_of_range) {
-    return text.find("e-") == std::string::npos ? std::numeric_limits<double>::infinity() : 0;
+  constexpr std::string_view kSyntax = "invalid syntax";
+  if (text.starts_with("0x")) {
+    const auto value = integer(2, 16);
+    return value ? tl::expected<double, std::string_view>(*value) : tl::make_unexpected(kSyntax);
   }
+  if (text.size() > 1 && text[0] == '0') {
+    if (const auto octal = integer(1, 8)) return *octal;
+  }
+  double value = 0;
+  const auto [at, error] = std::from_chars(text.data(), end, value);
+  if (error == std::errc::result_out_of_range && text.find("e-") != std::string::npos) return 0.0;
+  if (error == std::errc::result_out_of_range) return tl::make_unexpected(std::string_view("value out of range"));
+  if (error != std::errc() || at != end) return tl::make_unexpected(kSyntax);
   return value;
 }
 
@@ -82,21 +92,36 @@ NodePtr Parser::expression(int min_precedence) {
   if (depth_ > kParseDepthMax) return fail(peek().begin, "expression is nested too deeply");
   NodePtr lhs = operand();
   while (lhs) {
-    const OperatorRow* row = find_operator(peek());
+    const OperatorRow* row = next_operator();
     if (row == nullptr || row->precedence < min_precedence) break;
     lhs = binary_right(std::move(lhs), *row);
   }
   return lhs;
 }
 
+const OperatorRow* Parser::next_operator() const {
+  const Token& token = peek();
+  if (token.type != Tok::kIdentifier) return find_operator(token);
+  // No name can stand here, so the operators that PromQL does not have take no name away.
+  const std::string word = lower_case(token.text);
+  const auto row = std::ranges::find(kOperators, std::string_view(word), &OperatorRow::text);
+  return row != kOperators.end() && is_extra(row->op) ? &*row : nullptr;
+}
+
 NodePtr Parser::binary_right(NodePtr lhs, const OperatorRow& row) {
-  take();
+  const Token op = take();
+  if (is_extra(row.op) && !options_.extras) {
+    return fail(op.begin, fmt::format("operator {} is an extension of PromQL and is not enabled", quoted(row.text)));
+  }
   Binary node;
   node.op = row.op;
   node.return_bool = peek().is(Tok::kKeyword, "bool");
   if (node.return_bool) take();
   VectorMatching how;
   if (!matching(how)) return nullptr;
+  if (!options_.experimental && (how.fill_left || how.fill_right)) {
+    return fail(lhs->begin, "binop fill modifiers are experimental and not enabled");
+  }
   node.matching = std::move(how);
   const bool right_associative = row.op == BinaryOp::kPow;
   NodePtr rhs = expression(right_associative ? row.precedence : row.precedence + 1);
@@ -139,7 +164,7 @@ NodePtr Parser::primary() {
     }
     case Tok::kLeftParen: {
       const std::uint32_t begin = take().begin;
-      NodePtr inner = expression(0);
+      NodePtr inner = expression(kAnyPrecedence);
       if (!inner) return nullptr;
       if (!accept(Tok::kRightParen)) return unexpected();
       return make(Paren{std::move(inner)}, begin, last_end_);
@@ -196,8 +221,10 @@ NodePtr Parser::aggregate() {
   if (!arguments(args)) return nullptr;
   if (!modifier_first && !modifier()) return nullptr;
   if (args.empty()) return fail(op.begin, "no arguments for aggregate expression provided");
-  if (!experimental_ && (node.op == AggregateOp::kLimitk || node.op == AggregateOp::kLimitRatio)) {
-    return fail(op.begin, fmt::format("{}() is experimental and is not enabled", op.word));
+  if (!options_.experimental && (node.op == AggregateOp::kLimitk || node.op == AggregateOp::kLimitRatio)) {
+    return fail(op.begin, fmt::format("{}() is experimental and must be enabled with "
+                                      "--enable-feature=promql-experimental-functions",
+                                      op.word));
   }
   const std::size_t wanted = has_parameter(node.op) ? 2 : 1;
   if (args.size() != wanted) {
@@ -218,7 +245,10 @@ NodePtr Parser::call() {
   if (!arguments(node.args)) return nullptr;
   if (node.function == nullptr)
     return fail(name.begin, fmt::format("unknown function with name {}", quoted(name.text)));
-  if (node.function->experimental && !experimental_) {
+  if (node.function->extra && !options_.extras) {
+    return fail(name.begin, fmt::format("function {} is an extension of PromQL and is not enabled", quoted(name.text)));
+  }
+  if (node.function->experimental && !options_.experimental) {
     return fail(name.begin, fmt::format("function {} is not enabled", quoted(name.text)));
   }
   return make(std::move(node), name.begin, last_end_);
@@ -228,7 +258,7 @@ bool Parser::arguments(std::vector<ExprPtr>& out) {
   take();  // (
   if (accept(Tok::kRightParen)) return true;
   while (true) {
-    NodePtr arg = expression(0);
+    NodePtr arg = expression(kAnyPrecedence);
     if (!arg) return false;
     out.push_back(std::move(arg));
     if (accept(Tok::kRightParen)) return true;
@@ -323,11 +353,11 @@ bool Parser::fill(VectorMatching& out) {
   return true;
 }
 
-tl::expected<ExprPtr, ParseError> parse(std::string_view text, bool experimental) {
+tl::expected<ExprPtr, ParseError> parse(std::string_view text, ParseOptions options) {
   if (text.size() > kTextBytesMax) {
     return tl::make_unexpected(ParseError{{}, fmt::format("the expression is longer than {} bytes", kTextBytesMax)});
   }
-  return Parser(text, experimental).run();
+  return Parser(text, options).run();
 }
 
 std::string ParseError::str() const {

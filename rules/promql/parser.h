@@ -17,7 +17,12 @@
 /// modifiers) and parser_duration.cc (durations, which have a small language of their own).
 namespace tocsin::promql {
 
+/// How deep a text may nest.
 inline constexpr std::uint32_t kParseDepthMax = 500;
+/// How deep its tree may be: a row of operators makes a deep tree without being nested in the text.
+inline constexpr std::uint32_t kTreeDepthMax = 1000;
+/// Binds weaker than every operator.
+inline constexpr int kAnyPrecedence = -1;
 
 using NodePtr = std::shared_ptr<Expr>;
 using DurationPtr = std::shared_ptr<DurationExpr>;
@@ -31,20 +36,21 @@ struct OperatorRow {
 inline constexpr int kPowPrecedence = 6;
 
 bool is_sign(const Token& token);
-/// Go's reading of a number: 0x1F, 017 (octal), 1_000, .5, 1e3, Inf, NaN.
-double read_number(std::string_view written);
+/// Go's reading of a number: 0x1F, 017 (octal), 1_000, .5, 1e3, Inf, NaN. Errors: `invalid syntax`, `value out of
+/// range`.
+tl::expected<double, std::string_view> read_number(std::string_view written);
 /// The row of a binary operator, or nullptr.
 const OperatorRow* find_operator(const Token& token);
 
 class Parser {
  public:
-  Parser(std::string_view text, bool experimental) : text_(text), tokens_(lex(text)), experimental_(experimental) {}
+  Parser(std::string_view text, ParseOptions options) : text_(text), tokens_(lex(text)), options_(options) {}
 
   tl::expected<ExprPtr, ParseError> run() {
     if (peek().type == Tok::kEnd) {
       return tl::make_unexpected(ParseError{text_.empty() ? Place{0, 0} : Place{}, "no expression found in input"});
     }
-    NodePtr root = expression(0);
+    NodePtr root = expression(kAnyPrecedence);
     if (root && peek().type != Tok::kEnd) root = unexpected();
     if (!root) return tl::make_unexpected(*error_);
     if (auto mistake = type_check(*root, text_)) return tl::make_unexpected(*mistake);
@@ -110,12 +116,13 @@ class Parser {
     expr->end = end;
     expr->at = place_of(text_, begin);
     for_each_child(*expr, [&](const ExprPtr& child) { expr->depth = std::max(expr->depth, child->depth + 1); });
-    // A row of operators makes a deep tree without being nested in the text.
-    if (expr->depth > kParseDepthMax) return fail(begin, "expression is nested too deeply");
+    if (expr->depth > kTreeDepthMax) return fail(begin, "expression is nested too deeply");
     return expr;
   }
 
   NodePtr expression(int min_precedence);
+  /// The row of the binary operator that comes next, or nullptr.
+  const OperatorRow* next_operator() const;
   NodePtr binary_right(NodePtr lhs, const OperatorRow& row);
   NodePtr operand();
   NodePtr primary();
@@ -133,7 +140,7 @@ class Parser {
   NodePtr bracket(const NodePtr& expr);
   bool offset(Expr& expr);
   bool at_modifier(Expr& expr);
-  bool smoothing(Expr& expr, Smoothing smoothing);
+  bool smoothing(Expr& expr, Smoothing smoothing, std::string_view name);
   TimeModifiers* modifiers(Expr& expr, std::string_view message);
 
   DurationPtr duration(int min_precedence);
@@ -146,7 +153,7 @@ class Parser {
 
   std::string_view text_;
   std::vector<Token> tokens_;
-  bool experimental_;
+  ParseOptions options_;
   std::size_t pos_ = 0;
   std::uint32_t last_end_ = 0;
   std::uint32_t depth_ = 0;

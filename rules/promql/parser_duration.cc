@@ -3,14 +3,44 @@
 #include "rules/promql/parser.h"
 
 namespace tocsin::promql {
+namespace {
+
+/// What is wrong with a duration, in Prometheus' words.
+std::string duration_mistake(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789";
+  constexpr std::array<std::string_view, 7> kUnits = {"y", "w", "d", "h", "m", "s", "ms"};
+  auto last = kUnits.begin();
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::size_t digits = std::min(rest.find_first_not_of(kDigits), rest.size());
+    rest.remove_prefix(digits);
+    const std::size_t letters = std::min(rest.find_first_of(kDigits), rest.size());
+    const std::string_view name = rest.substr(0, letters);
+    rest.remove_prefix(letters);
+    if (digits == 0 || letters == 0) break;
+    const auto unit = std::ranges::find(kUnits, name);
+    if (unit == kUnits.end()) return fmt::format("unknown unit {} in duration {}", quoted(name), quoted(text));
+    if (unit < last) break;
+    last = unit + 1;
+    if (rest.empty()) return "duration out of range";
+  }
+  return "not a valid duration string: " + quoted(text);
+}
+
+}  // namespace
 
 bool Parser::read_seconds(const Token& token, double& seconds) {
   if (token.type == Tok::kNumber) {
-    seconds = read_number(token.text);
+    const auto number = read_number(token.text);
+    if (!number) {
+      fail(token.begin,
+           fmt::format("error parsing number: strconv.ParseFloat: parsing {}: {}", quoted(token.text), number.error()));
+      return false;
+    }
+    seconds = *number;
     return true;
   }
   const auto parsed = parse_duration(token.text);
-  if (!parsed) return fail(token.begin, fmt::format("not a valid duration string: {}", quoted(token.text))), false;
+  if (!parsed) return fail(token.begin, duration_mistake(token.text)), false;
   seconds = to_seconds(*parsed);
   return true;
 }

@@ -66,8 +66,8 @@ NodePtr Parser::postfix(NodePtr expr) {
     } else if (token.is(Tok::kOperator, "@")) {
       if (!at_modifier(*expr)) return nullptr;
     } else if (token.is(Tok::kKeyword, "anchored") || token.is(Tok::kKeyword, "smoothed")) {
-      const auto kind = take().word == "anchored" ? Smoothing::kAnchored : Smoothing::kSmoothed;
-      if (!smoothing(*expr, kind)) return nullptr;
+      const std::string name = take().word;
+      if (!smoothing(*expr, name == "anchored" ? Smoothing::kAnchored : Smoothing::kSmoothed, name)) return nullptr;
     } else {
       break;
     }
@@ -119,8 +119,9 @@ TimeModifiers* Parser::modifiers(Expr& expr, std::string_view what) {
 bool Parser::offset(Expr& expr) {
   take();
   const Within within(*this, {"offset", "number, duration, step(), or range()"});
-  // Without parentheses only one value belongs to the offset: `x offset 1m + 2` is an addition to x.
-  DurationPtr value = duration_operand();
+  // Only one value belongs to the offset, so `x offset 1m + 2` is an addition to x; unless it begins with a
+  // parenthesis, which is how Prometheus' grammar resolves what is ambiguous there.
+  DurationPtr value = peek().type == Tok::kLeftParen ? duration(0) : duration_operand();
   if (!value) return false;
   TimeModifiers* time = modifiers(expr, "offset");
   if (time == nullptr) return false;
@@ -161,8 +162,10 @@ bool Parser::at_modifier(Expr& expr) {
   return true;
 }
 
-bool Parser::smoothing(Expr& expr, Smoothing kind) {
-  const std::string_view name = kind == Smoothing::kAnchored ? "anchored" : "smoothed";
+bool Parser::smoothing(Expr& expr, Smoothing kind, std::string_view name) {
+  if (!options_.experimental) {
+    return fail(expr.begin, fmt::format("{} modifier is experimental and not enabled", name)), false;
+  }
   VectorSelector* selector = std::get_if<VectorSelector>(&expr.node);
   if (auto* matrix = std::get_if<MatrixSelector>(&expr.node)) selector = &matrix->selector;
   if (selector == nullptr) {

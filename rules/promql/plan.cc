@@ -227,7 +227,7 @@ Result<std::int64_t> resolve(const DurationValue& value, const Evaluation& e, bo
   if (!value.expr) return value.fixed.count();
   const auto computed = compute(*value.expr, e);
   if (!computed) return tl::make_unexpected(computed.error());
-  if (!may_be_negative && !(*computed > 0)) {
+  if (!may_be_negative && *computed <= 0) {
     return fail("{}:{}: duration must be greater than 0", value.expr->begin, value.expr->end);
   }
   if (!(std::abs(*computed) < 9223372036.0))
@@ -344,6 +344,10 @@ Result<Block> Relabelling::map(Evaluation& e, Block in, Collision collision) {
   return out;
 }
 
+VectorNodePtr make_vector_of_scalar(ScalarNodePtr scalar) {
+  return std::make_unique<VectorOfScalar>(std::move(scalar));
+}
+
 VectorNodePtr Planner::vector(const Expr& expr) {
   if (inside_invariant_ || !is_invariant(expr)) return make_vector(expr);
   inside_invariant_ = true;
@@ -361,10 +365,11 @@ VectorNodePtr Planner::make_vector(const Expr& expr) {
   if (const auto* selector = expr.as<VectorSelector>()) return make_vector_selector(*selector, false);
   if (const auto* aggregate = expr.as<Aggregate>()) return make_aggregate(*aggregate, *this);
   if (const auto* binary = expr.as<Binary>()) return make_binary(*binary, *this);
-  return call(*expr.as<Call>());
+  return call(expr);
 }
 
-VectorNodePtr Planner::call(const Call& call) {
+VectorNodePtr Planner::call(const Expr& expr) {
+  const Call& call = *expr.as<Call>();
   if (std::holds_alternative<WindowKernel>(call.function->kernel)) return make_range_function(call, *this);
   const auto* special = std::get_if<Special>(&call.function->kernel);
   if (special == nullptr) return make_elementwise(call, *this);
@@ -374,7 +379,7 @@ VectorNodePtr Planner::call(const Call& call) {
     case Special::kAbsentOverTime:
       return make_absent_over_time(call, *this);
     case Special::kVector:
-      return std::make_unique<VectorOfScalar>(scalar(*call.args[0]));
+      return make_vector_of_scalar(scalar(*call.args[0]));
     case Special::kTimestamp: {
       const auto* selector = unwrap(*call.args[0]).as<VectorSelector>();
       VectorNodePtr inner = selector != nullptr ? make_vector_selector(*selector, true) : vector(*call.args[0]);
@@ -384,11 +389,15 @@ VectorNodePtr Planner::call(const Call& call) {
     case Special::kSortDesc:
     case Special::kSortByLabel:
     case Special::kSortByLabelDesc:
-      return make_sort(call, *this);
+      return make_sort(expr, *this);
     case Special::kLabelReplace:
       return make_label_replace(call, *this);
     case Special::kLabelJoin:
       return make_label_join(call, *this);
+    case Special::kLabelSet:
+      return make_label_set(call, *this);
+    case Special::kInfo:
+      return make_info(call, *this);
     case Special::kHistogramQuantile:
     case Special::kHistogramQuantiles:
     case Special::kHistogramFraction:

@@ -162,7 +162,7 @@ class Planner {
 
  private:
   VectorNodePtr make_vector(const Expr& expr);
-  VectorNodePtr call(const Call& call);
+  VectorNodePtr call(const Expr& expr);
   bool inside_invariant_ = false;
 };
 
@@ -198,6 +198,8 @@ class Relabelling {
 /// Takes the metric name (and __type__, __unit__) off, now or when the query is done.
 void drop_name(OutSeries& series, bool delayed);
 Labels without_name(const Labels& labels);
+/// The labels by which a series finds its partner in a binary operation.
+Labels match_labels(const Labels& labels, const VectorMatching& how);
 /// Go's %g: how numbers stand in messages. And strconv's 'f': how they become label values.
 std::string format_go_g(double v);
 std::string format_go_f(double v);
@@ -210,6 +212,14 @@ RangeNodePtr make_subquery(const Subquery& subquery, VectorNodePtr inner);
 VectorNodePtr make_aggregate(const Aggregate& node, Planner& planner);
 VectorNodePtr make_binary(const Binary& node, Planner& planner);
 ScalarNodePtr make_scalar_binary(const Binary& node, Planner& planner);
+/// `</` and `>/`, which trim native histograms: of floats they make nothing, and say so.
+VectorNodePtr make_trim(const Binary& node, Planner& planner);
+/// default, if, ifnot.
+VectorNodePtr make_gap_operator(const Binary& node, Planner& planner);
+/// One series without labels.
+VectorNodePtr make_vector_of_scalar(ScalarNodePtr scalar);
+/// `default` between scalars; a node that fails, for what cannot be done with scalars.
+ScalarNodePtr make_odd_scalar_binary(const Binary& node, Planner& planner);
 VectorNodePtr make_negate(VectorNodePtr inner);
 VectorNodePtr make_elementwise(const Call& call, Planner& planner);
 VectorNodePtr make_range_function(const Call& call, Planner& planner);
@@ -218,6 +228,8 @@ VectorNodePtr make_absent_over_time(const Call& call, Planner& planner);
 VectorNodePtr make_histogram_function(const Call& call, Planner& planner);
 VectorNodePtr make_label_replace(const Call& call, Planner& planner);
 VectorNodePtr make_label_join(const Call& call, Planner& planner);
-VectorNodePtr make_sort(const Call& call, Planner& planner);
+VectorNodePtr make_label_set(const Call& call, Planner& planner);
+VectorNodePtr make_info(const Call& call, Planner& planner);
+VectorNodePtr make_sort(const Expr& expr, Planner& planner);
 
 }  // namespace tocsin::promql

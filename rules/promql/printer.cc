@@ -6,6 +6,7 @@
 #include "rules/promql/ast.h"
 #include "rules/promql/functions.h"
 #include "rules/promql/plan.h"
+#include "rules/promql/printer.h"
 
 namespace tocsin::promql {
 namespace {
@@ -54,7 +55,12 @@ std::string print_at(const TimeModifiers& time) {
   return "";
 }
 std::string print_offset(const TimeModifiers& time) {
-  return time.offset.is_set() ? " offset " + print(time.offset) : "";
+  if (!time.offset.is_set()) return "";
+  // Without parentheses only the first value would belong to the offset.
+  using enum DurationExpr::Op;
+  const DurationExpr* expr = time.offset.expr.get();
+  const bool bare = expr == nullptr || expr->parenthesised || expr->op < kAdd;
+  return bare ? " offset " + print(time.offset) : fmt::format(" offset ({})", print(time.offset));
 }
 std::string_view print(Smoothing smoothing) {
   return smoothing == Smoothing::kAnchored ? " anchored" : smoothing == Smoothing::kSmoothed ? " smoothed" : "";
@@ -67,6 +73,7 @@ std::string print_matchers(const VectorSelector& node) {
     texts.push_back(m.str());
   }
   std::ranges::sort(texts);
+  if (node.name.empty() && texts.empty()) return "{}";  // info(v, {})
   return node.name + (texts.empty() ? "" : fmt::format("{{{}}}", fmt::join(texts, ",")));
 }
 
@@ -96,8 +103,7 @@ struct Printer {
   std::string operator()(const Paren& n) const { return fmt::format("({})", to_string(*n.inner)); }
   std::string operator()(const Unary& n) const { return (n.negate ? "-" : "+") + to_string(*n.inner); }
   std::string operator()(const Binary& n) const {
-    return fmt::format("{} {}{}{} {}", print_base(n), to_string(n.op), n.return_bool ? " bool" : "",
-                       n.matching ? print_matching(*n.matching) : "", to_string(*n.rhs));
+    return fmt::format("{} {} {}", print_base(n), operator_text(n), to_string(*n.rhs));
   }
   /// What stands on the left: `+Inf ^ 2` would be +(Inf ^ 2).
   static std::string print_base(const Binary& n) {
@@ -106,11 +112,8 @@ struct Printer {
     return out;
   }
   std::string operator()(const Aggregate& n) const {
-    std::string out(to_string(n.op));
-    if (n.without || !n.grouping.empty()) {
-      out += fmt::format(" {} ({}) ", n.without ? "without" : "by", labels(n.grouping));
-    }
-    return fmt::format("{}({}{})", out, n.parameter ? to_string(*n.parameter) + ", " : "", to_string(*n.inner));
+    return fmt::format("{}({}{})", aggregate_text(n), n.parameter ? to_string(*n.parameter) + ", " : "",
+                       to_string(*n.inner));
   }
   std::string operator()(const Call& n) const {
     std::vector<std::string> args;
@@ -124,10 +127,7 @@ struct Printer {
     return fmt::format("{}[{}]{}{}{}", print_matchers(n.selector), print(n.range), print(n.selector.smoothing),
                        print_at(n.selector.time), print_offset(n.selector.time));
   }
-  std::string operator()(const Subquery& n) const {
-    return fmt::format("{}[{}:{}]{}{}", to_string(*n.inner), print(n.range), n.step.is_set() ? print(n.step) : "",
-                       print_at(n.time), print_offset(n.time));
-  }
+  std::string operator()(const Subquery& n) const { return to_string(*n.inner) + suffix_text(n); }
 };
 
 std::string print_bare(const DurationExpr& e) {
@@ -159,12 +159,34 @@ std::string print_bare(const DurationExpr& e) {
     case kMod:
       return infix("%");
     case kPow:
+      // A sign in front would be taken for one of the power.
+      if (e.lhs->op == kLiteral && e.lhs->seconds < 0 && !e.lhs->parenthesised) {
+        return fmt::format("({}) ^ {}", to_string(*e.lhs), to_string(*e.rhs));
+      }
       return infix("^");
   }
   return "";
 }
 
 }  // namespace
+
+std::string operator_text(const Binary& node) {
+  return fmt::format("{}{}{}", to_string(node.op), node.return_bool ? " bool" : "",
+                     node.matching ? print_matching(*node.matching) : "");
+}
+
+std::string aggregate_text(const Aggregate& node) {
+  std::string out(to_string(node.op));
+  if (node.without || !node.grouping.empty()) {
+    out += fmt::format(" {} ({}) ", node.without ? "without" : "by", labels(node.grouping));
+  }
+  return out;
+}
+
+std::string suffix_text(const Subquery& node) {
+  return fmt::format("[{}:{}]{}{}", print(node.range), node.step.is_set() ? print(node.step) : "", print_at(node.time),
+                     print_offset(node.time));
+}
 
 std::string format_go_f(double v) {
   if (std::isnan(v)) return "NaN";

