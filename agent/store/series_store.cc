@@ -187,14 +187,26 @@ AppendResult SeriesStore::append(SeriesRef ref, TimePoint t, double v) {
   return AppendResult::kAppended;
 }
 
+std::vector<LabelIndex::Id> SeriesStore::Impl::match(const Matchers& matchers, TimePoint from, TimePoint to) {
+  std::vector<LabelIndex::Id> ids = index.match(matchers);
+  std::erase_if(ids, [&](LabelIndex::Id id) {
+    const Series& s = series[id];
+    return !s.chunks.empty() && (newest_time(s) < from || s.chunks.front().first_time() > to);
+  });
+  return ids;
+}
+
+std::vector<SeriesRef> SeriesStore::match(const Matchers& matchers, TimePoint from, TimePoint to) const {
+  if (reach_) return reach_->match(matchers, from, to);
+  std::vector<SeriesRef> out;
+  for (const LabelIndex::Id id : impl_->match(matchers, from, to)) out.push_back(impl_->ref_of(id));
+  return out;
+}
+
 std::vector<SelectedSeries> SeriesStore::select(const Matchers& matchers, TimePoint from, TimePoint to) const {
   if (reach_) return reach_->select(matchers, from, to);
   Impl& m = *impl_;
-  std::vector<LabelIndex::Id> ids = m.index.match(matchers);
-  std::erase_if(ids, [&](LabelIndex::Id id) {
-    const Series& s = m.series[id];
-    return !s.chunks.empty() && (newest_time(s) < from || s.chunks.front().first_time() > to);
-  });
+  std::vector<LabelIndex::Id> ids = m.match(matchers, from, to);
   m.index.sort_by_labels(ids);
   std::vector<SelectedSeries> out;
   out.reserve(ids.size());

@@ -93,6 +93,9 @@ class SeriesStore {
   /// among them. O(postings of the most selective matchers + result).
   std::vector<SelectedSeries> select(const Matchers& matchers, TimePoint from, TimePoint to) const;
 
+  /// The same in no order and without the labels, which takes a fraction of the time.
+  std::vector<SeriesRef> match(const Matchers& matchers, TimePoint from, TimePoint to) const;
+
   /// Appends to `out` the samples with from <= t <= to, ascending, stale markers included.
   void samples(SeriesRef ref, TimePoint from, TimePoint to, std::vector<Sample>& out) const;
   /// The newest sample at or before `at` and after `at - lookback` (left-open, Prometheus 3); nothing when there is

@@ -41,6 +41,19 @@ std::vector<Labels> SeriesStore::Reach::gone(const Matchers& matchers, TimePoint
   return out;
 }
 
+std::vector<SeriesRef> SeriesStore::Reach::match(const Matchers& matchers, TimePoint since, TimePoint until) {
+  since = std::max(since, from);
+  until = std::min(until, to);
+  std::vector<SeriesRef> out;
+  for (Labels& labels : gone(matchers, since, until)) {
+    out.push_back({kArchived | archived.size()});
+    archived.push_back(std::move(labels));
+  }
+  if (since < memory.complete_since()) until = TimePoint::max();
+  for (const SeriesRef ref : memory.match(matchers, since, until)) out.push_back(ref);
+  return out;
+}
+
 std::vector<SelectedSeries> SeriesStore::Reach::select(const Matchers& matchers, TimePoint since, TimePoint until) {
   since = std::max(since, from);
   until = std::min(until, to);

@@ -51,6 +51,8 @@ struct SeriesStore::Impl {
     return {std::uint64_t{series[id].times_used} << 32 | (std::uint64_t{id} + 1)};
   }
 
+  /// In no order.
+  std::vector<LabelIndex::Id> match(const Matchers& matchers, TimePoint from, TimePoint to);
   /// Makes a series that is not there yet.
   LabelIndex::Id make(const Labels& labels, std::uint32_t number);
   /// Adds a sample that is newer than all others.

@@ -22,6 +22,8 @@ struct SeriesStore::Reach {
   /// The series on disk that match and are not in memory, sorted.
   std::vector<Labels> gone(const Matchers& matchers, TimePoint since, TimePoint until) const;
 
+  /// The same in no order, and in memory too.
+  std::vector<SeriesRef> match(const Matchers& matchers, TimePoint since, TimePoint until);
   std::vector<SelectedSeries> select(const Matchers& matchers, TimePoint since, TimePoint until);
   void samples(SeriesRef ref, TimePoint since, TimePoint until, std::vector<Sample>& out) const;
   std::optional<Sample> newest(SeriesRef ref, TimePoint at, Duration lookback) const;

@@ -31,13 +31,14 @@ class Groups {
  public:
   Groups(const std::vector<std::string>& grouping, bool without) : grouping_(grouping), without_(without) {}
 
-  void update(const SeriesListPtr& series) {
+  void update(Evaluation& e, const SeriesListPtr& series) {
     if (series == from_) return;
     from_ = series;
     group_of_.clear();
     auto list = std::make_shared<SeriesList>();
     std::unordered_map<Labels, std::uint32_t> index;
     for (const OutSeries& s : *series) {
+      e.work(kSeriesWork);
       Labels labels = group_labels(s.labels, grouping_, without_);
       const auto [at, made] = index.try_emplace(labels, static_cast<std::uint32_t>(list->size()));
       if (made) list->push_back({std::move(labels), false});
@@ -153,11 +154,12 @@ class SimpleAggregate final : public VectorNode {
   Result<Block> eval(Evaluation& e, const Steps& steps) override {
     auto in = inner_->eval(e, steps);
     if (!in) return in;
-    groups_.update(in->series);
+    groups_.update(e, in->series);
     auto out = e.block(groups_.series(), steps.count);
     if (!out) return out;
     state_.assign(groups_.count() * steps.count, State{});
     for (std::size_t row = 0; row < in->rows(); ++row) {
+      e.work(steps.count);
       const double* const values = in->row(row);
       State* const state = &state_[groups_.of(row) * steps.count];
       for (std::size_t s = 0; s < steps.count; ++s) {
@@ -186,9 +188,10 @@ class SimpleAggregate final : public VectorNode {
 class ByGroup {
  public:
   template <class Visit>
-  void each(const Block& in, const Groups& groups, Visit&& visit) {
+  void each(Evaluation& e, const Block& in, const Groups& groups, Visit&& visit) {
     members_.resize(groups.count());
     for (std::size_t s = 0; s < in.steps(); ++s) {
+      e.work(in.rows() * 4);
       for (auto& m : members_) m.clear();
       for (std::size_t row = 0; row < in.rows(); ++row) {
         if (!is_absent(in.row(row)[s])) members_[groups.of(row)].push_back(static_cast<std::uint32_t>(row));
@@ -214,10 +217,10 @@ class Quantile final : public VectorNode {
     auto in = inner_->eval(e, steps);
     if (!in) return in;
     warn(e, *q);
-    groups_.update(in->series);
+    groups_.update(e, in->series);
     auto out = e.block(groups_.series(), steps.count);
     if (!out) return out;
-    by_group_.each(*in, groups_, [&](std::size_t s, std::size_t g, const std::vector<std::uint32_t>& rows) {
+    by_group_.each(e, *in, groups_, [&](std::size_t s, std::size_t g, const std::vector<std::uint32_t>& rows) {
       values_.clear();
       for (const std::uint32_t row : rows) values_.push_back(in->row(row)[s]);
       out->row(g)[s] = quantile((*q)[s], values_);
@@ -263,11 +266,11 @@ class Choose final : public VectorNode {
     auto in = inner_->eval(e, steps);
     if (!in) return in;
     if (auto ok = check(e, *parameter); !ok) return tl::make_unexpected(ok.error());
-    groups_.update(in->series);
+    groups_.update(e, in->series);
     if (steps.count == 1) return ordered(e, *in, (*parameter)[0]);
     auto out = e.block(in->series, steps.count);
     if (!out) return out;
-    by_group_.each(*in, groups_, [&](std::size_t s, std::size_t, std::vector<std::uint32_t>& rows) {
+    by_group_.each(e, *in, groups_, [&](std::size_t s, std::size_t, std::vector<std::uint32_t>& rows) {
       choose(*in, s, (*parameter)[s], rows);
       for (const std::uint32_t row : rows) out->row(row)[s] = in->row(row)[s];
     });
@@ -278,7 +281,7 @@ class Choose final : public VectorNode {
   Result<Block> ordered(Evaluation& e, const Block& in, double parameter) {
     auto list = std::make_shared<SeriesList>();
     std::vector<double> values;
-    by_group_.each(in, groups_, [&](std::size_t, std::size_t, std::vector<std::uint32_t>& rows) {
+    by_group_.each(e, in, groups_, [&](std::size_t, std::size_t, std::vector<std::uint32_t>& rows) {
       choose(in, 0, parameter, rows);
       for (const std::uint32_t row : rows) {
         list->push_back((*in.series)[row]);
@@ -364,7 +367,7 @@ class CountValues final : public VectorNode {
     if (label_.empty() || !is_valid_utf8(label_)) return fail("invalid label name {}", to_string(*node_.parameter));
     auto in = inner_->eval(e, steps);
     if (!in) return in;
-    groups_.update(in->series);
+    groups_.update(e, in->series);
     auto list = std::make_shared<SeriesList>();
     std::unordered_map<Labels, std::size_t> index;
     std::vector<std::unordered_map<std::uint64_t, std::size_t>> rows(groups_.count());  // by the bits of the value
@@ -373,12 +376,14 @@ class CountValues final : public VectorNode {
       for (std::size_t row = 0; row < in->rows(); ++row) {
         const double v = in->row(row)[s];
         if (is_absent(v)) continue;
+        e.work(2);
         const auto [at, made] = rows[groups_.of(row)].try_emplace(std::bit_cast<std::uint64_t>(v), 0);
         if (made) {
           OutSeries out{(*groups_.series())[groups_.of(row)].labels, false};
           if (shows_value_) out.labels = LabelsBuilder(out.labels).set(label_, format_go_f(v)).labels();
           const auto [known, made_row] = index.try_emplace(out.labels, counts.size());
           if (made_row) {
+            e.make_room((counts.size() + 1) * steps.count);
             list->push_back(std::move(out));
             counts.emplace_back(steps.count, kAbsent);
           }

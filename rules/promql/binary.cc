@@ -112,6 +112,7 @@ class VectorScalar final : public VectorNode {
     if (!in) return in;
     with_operator(node_, scalar_left_, [&](auto op) {
       for (std::size_t row = 0; row < in->rows(); ++row) {
+        e.work(steps.count);
         double* const v = in->row(row);
         for (std::size_t i = 0; i < steps.count; ++i) {
           if (!is_absent(v[i])) v[i] = scalar_left_ ? op((*scalar)[i], v[i]) : op(v[i], (*scalar)[i]);
@@ -136,13 +137,14 @@ class VectorScalar final : public VectorNode {
 class Signatures {
  public:
   /// True when something changed.
-  bool update(const SeriesListPtr& left, const SeriesListPtr& right, const VectorMatching& how) {
+  bool update(Evaluation& e, const SeriesListPtr& left, const SeriesListPtr& right, const VectorMatching& how) {
     if (left == from_[0] && right == from_[1]) return false;
     from_ = {left, right};
     std::unordered_map<Labels, std::uint32_t> index;
     for (std::size_t side = 0; side < 2; ++side) {
       of_[side].clear();
       for (const OutSeries& s : *from_[side]) {
+        e.work(kSeriesWork);
         of_[side].push_back(
             index.try_emplace(match_labels(s.labels, how), static_cast<std::uint32_t>(index.size())).first->second);
       }
@@ -171,16 +173,17 @@ class SetOperator final : public VectorNode {
     if (!lhs) return lhs;
     auto rhs = rhs_->eval(e, steps);
     if (!rhs) return rhs;
-    const bool changed = signatures_.update(lhs->series, rhs->series, *node_.matching);
+    const bool changed = signatures_.update(e, lhs->series, rhs->series, *node_.matching);
     if (node_.op == BinaryOp::kOr) {
-      if (changed) prepare_union(*lhs->series, *rhs->series);
+      if (changed) prepare_union(e, *lhs->series, *rhs->series);
       return unite(e, *lhs, *rhs);
     }
     // Which match groups are present on the right, step by step.
     present_.assign(signatures_.count() * steps.count, 0);
-    mark(*rhs, signatures_.right());
+    mark(e, *rhs, signatures_.right());
     const char wanted = node_.op == BinaryOp::kAnd ? 1 : 0;
     for (std::size_t row = 0; row < lhs->rows(); ++row) {
+      e.work(steps.count);
       const char* const present = &present_[signatures_.left()[row] * steps.count];
       double* const v = lhs->row(row);
       for (std::size_t s = 0; s < steps.count; ++s) {
@@ -191,20 +194,22 @@ class SetOperator final : public VectorNode {
   }
 
  private:
-  void mark(const Block& block, const std::vector<std::uint32_t>& signature) {
+  void mark(Evaluation& e, const Block& block, const std::vector<std::uint32_t>& signature) {
     for (std::size_t row = 0; row < block.rows(); ++row) {
+      e.work(block.steps());
       for (std::size_t s = 0; s < block.steps(); ++s) {
         if (!is_absent(block.row(row)[s])) present_[signature[row] * block.steps() + s] = 1;
       }
     }
   }
 
-  void prepare_union(const SeriesList& left, const SeriesList& right) {
+  void prepare_union(Evaluation& e, const SeriesList& left, const SeriesList& right) {
     auto list = std::make_shared<SeriesList>(left);
     std::unordered_map<Labels, std::uint32_t> index;
     for (std::size_t i = 0; i < left.size(); ++i) index.try_emplace(left[i].labels, static_cast<std::uint32_t>(i));
     right_row_.clear();
     for (const OutSeries& s : right) {
+      e.work(kSeriesWork);
       const auto [at, made] = index.try_emplace(s.labels, static_cast<std::uint32_t>(list->size()));
       if (made) list->push_back(s);
       right_row_.push_back(at->second);
@@ -217,9 +222,10 @@ class SetOperator final : public VectorNode {
     auto out = e.block(union_, steps);
     if (!out) return out;
     present_.assign(signatures_.count() * steps, 0);
-    mark(lhs, signatures_.left());
+    mark(e, lhs, signatures_.left());
     for (std::size_t row = 0; row < lhs.rows(); ++row) std::copy_n(lhs.row(row), steps, out->row(row));
     for (std::size_t row = 0; row < rhs.rows(); ++row) {
+      e.work(steps);
       const char* const present = &present_[signatures_.right()[row] * steps];
       double* const to = out->row(right_row_[row]);
       for (std::size_t s = 0; s < steps; ++s) {
@@ -258,12 +264,12 @@ class VectorBinary final : public VectorNode {
     if (!rhs) return rhs;
     Block& many = swapped_ ? *rhs : *lhs;
     Block& one = swapped_ ? *lhs : *rhs;
-    if (signatures_.update(many.series, one.series, how_)) prepare(e, many, one);
+    if (signatures_.update(e, many.series, one.series, how_)) prepare(e, many, one);
     return simple_ ? join_simply(e, many, one) : join_stepwise(e, many, one);
   }
 
  private:
-  void prepare(const Evaluation& e, const Block& many, const Block& one);
+  void prepare(Evaluation& e, const Block& many, const Block& one);
   OutSeries result_series(const Evaluation& e, const Labels& many, const Labels& one) const;
   std::uint32_t row_for(const Evaluation& e, const Block& many, const Block& one, std::uint32_t m, std::uint32_t o);
   Result<Block> join_simply(Evaluation& e, const Block& many, const Block& one);
@@ -319,7 +325,7 @@ OutSeries VectorBinary::result_series(const Evaluation& e, const Labels& many, c
   return out;
 }
 
-void VectorBinary::prepare(const Evaluation& e, const Block& many, const Block& one) {
+void VectorBinary::prepare(Evaluation& e, const Block& many, const Block& one) {
   pairs_.clear();
   rows_.clear();
   partner_.clear();
@@ -334,6 +340,7 @@ void VectorBinary::prepare(const Evaluation& e, const Block& many, const Block& 
   }
   std::vector<char> taken(signatures_.count(), 0);
   for (std::uint32_t m = 0; m < many.rows() && simple_; ++m) {
+    e.work(kSeriesWork);
     const std::uint32_t signature = signatures_.left()[m];
     const std::uint32_t o = one_of[signature];
     if (o == kNone) continue;
@@ -356,6 +363,7 @@ Result<Block> VectorBinary::join_simply(Evaluation& e, const Block& many, const 
   if (!out) return out;
   with_operator(node_, false, [&](auto op) {
     for (std::size_t row = 0; row < out->rows(); ++row) {
+      e.work(many.steps());
       const double* const m = many.row(many_row_[row]);
       const double* const o = one.row(partner_[row]);
       double* const to = out->row(row);
@@ -399,6 +407,7 @@ Result<void> VectorBinary::pair(const Evaluation& e, const Block& many, const Bl
 }
 
 Result<void> VectorBinary::match_step(Evaluation& e, const Block& many, const Block& one, std::size_t s) {
+  e.work(4 * (many.rows() + one.rows()) + 1);
   one_of_.assign(signatures_.count(), kNone);
   matched_.assign(signatures_.count(), 0);
   step_out_.clear();

@@ -148,7 +148,7 @@ std::optional<double> parse_bound(std::string_view text) {
 /// Whose bucket each series is.
 class Histograms {
  public:
-  void update(const Evaluation& e, const SeriesListPtr& in) {
+  void update(Evaluation& e, const SeriesListPtr& in) {
     if (in == from_) return;
     from_ = in;
     buckets_.clear();
@@ -156,6 +156,7 @@ class Histograms {
     auto list = std::make_shared<SeriesList>();
     std::unordered_map<Labels, std::size_t> index;
     for (std::size_t row = 0; row < in->size(); ++row) {
+      e.work(kSeriesWork);
       const Labels& labels = (*in)[row].labels;
       const auto bound = parse_bound(labels.get("le"));
       if (!bound) {
@@ -271,7 +272,7 @@ class HistogramFunction final : public VectorNode {
     if (kind_ == Special::kHistogramFraction) {
       auto out = e.block(histograms_.list(), steps.count);
       if (!out) return out;
-      each(*in, [&](std::size_t h, std::size_t s) {
+      each(e, *in, [&](std::size_t h, std::size_t s) {
         out->row(h)[s] = bucket_fraction(params[0][s], params[1][s], buckets_);
       });
       return finish(e, std::move(*out));
@@ -287,7 +288,7 @@ class HistogramFunction final : public VectorNode {
     if (kind_ == Special::kHistogramQuantile) {
       auto out = e.block(histograms_.list(), steps.count);
       if (!out) return out;
-      each(*in, [&](std::size_t h, std::size_t s) { out->row(h)[s] = value(params[0][s], h, s); });
+      each(e, *in, [&](std::size_t h, std::size_t s) { out->row(h)[s] = value(params[0][s], h, s); });
       notes.tell(e, vector_expr_);
       return finish(e, std::move(*out));
     }
@@ -296,10 +297,11 @@ class HistogramFunction final : public VectorNode {
     for (std::size_t p = 0; p < params.size(); ++p) {
       // A label may be different at each step, when the quantile is.
       std::map<std::string, std::size_t> first_row;
-      each(*in, [&](std::size_t h, std::size_t s) {
+      each(e, *in, [&](std::size_t h, std::size_t s) {
         const std::string key = label_value(params[p][s]);
         const auto [at, made] = first_row.try_emplace(key, list->size());
         if (made) {
+          e.make_room((rows.size() + histograms_.count()) * steps.count);
           for (OutSeries series : histograms_.series()) {
             series.labels = LabelsBuilder(series.labels).set(label_, key).labels();
             list->push_back(std::move(series));
@@ -319,10 +321,11 @@ class HistogramFunction final : public VectorNode {
  private:
   /// Calls visit(histogram, step) with the buckets gathered, where there are any.
   template <class Visit>
-  void each(const Block& in, Visit&& visit) {
+  void each(Evaluation& e, const Block& in, Visit&& visit) {
     for (std::size_t h = 0; h < histograms_.count(); ++h) {
       for (std::size_t s = 0; s < in.steps(); ++s) {
         histograms_.gather(in, h, s, buckets_);
+        e.work(4 * buckets_.size() + 1);
         if (!buckets_.empty()) visit(h, s);
       }
     }

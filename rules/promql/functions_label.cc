@@ -21,6 +21,12 @@ bool is_label_name(std::string_view name) {
   return !name.empty() && is_valid_utf8(name);
 }
 
+/// Label values grow exponentially when these functions are put into one another.
+constexpr std::size_t kValueBytesMax = std::size_t{1} << 20;
+void check_size(std::size_t bytes) {
+  if (bytes > kValueBytesMax) throw Stopped{Error{fmt::format("a label value of more than {} bytes", kValueBytesMax)}};
+}
+
 /// Go's Regexp.Expand: `$1`, `${name}`, `$$`; a name is as long as letters, digits and underscores go.
 std::string expand(const std::string& pattern, const re2::RE2& regex, const std::vector<re2::StringPiece>& groups) {
   std::string out;
@@ -52,6 +58,7 @@ std::string expand(const std::string& pattern, const re2::RE2& regex, const std:
     }
     if (group < groups.size() && groups[group].data() != nullptr)
       out.append(groups[group].data(), groups[group].size());
+    check_size(out.size());
     i = end + (brace ? 1 : 0);
   }
   return out;
@@ -108,7 +115,11 @@ class LabelJoin final : public VectorNode {
     if (!in) return in;
     return renamed_.apply(e, std::move(*in), Relabelling::Collision::kMerge, [&](OutSeries& s) {
       std::vector<std::string_view> values;
-      for (const std::string& name : from_) values.push_back(s.labels.get(name));
+      std::size_t bytes = separator_.size() * from_.size();
+      for (const std::string& name : from_) {
+        values.push_back(s.labels.get(name));
+        check_size(bytes += values.back().size());
+      }
       s.labels = LabelsBuilder(s.labels).set(to_, fmt::format("{}", fmt::join(values, separator_))).labels();
       if (to_ == kMetricName) s.drop_name = false;
     });

@@ -74,13 +74,13 @@ class Elementwise final : public VectorNode {
     }
     const std::size_t width = std::max<std::size_t>(params_.size(), 1);
     if (const auto* math = std::get_if<MathKernel>(&function_.kernel)) {
-      each(*in, [&](double v, std::size_t) { return (*math)(v); });
+      each(e, *in, [&](double v, std::size_t) { return (*math)(v); });
     } else if (const auto* date = std::get_if<DateKernel>(&function_.kernel)) {
-      each(*in,
+      each(e, *in,
            [&](double v, std::size_t) { return std::abs(v) < 9e18 ? (*date)(static_cast<std::int64_t>(v)) : kNaN; });
     } else {
       const ParamKernel kernel = std::get<ParamKernel>(function_.kernel);
-      each(*in, [&](double v, std::size_t step) { return kernel(v, &params[step * width]); });
+      each(e, *in, [&](double v, std::size_t step) { return kernel(v, &params[step * width]); });
     }
     const bool delayed = e.options.delayed_name_removal;
     return renamed_.apply(e, std::move(*in), Relabelling::Collision::kMerge,
@@ -89,8 +89,9 @@ class Elementwise final : public VectorNode {
 
  private:
   template <class F>
-  static void each(Block& block, F&& f) {
+  static void each(Evaluation& e, Block& block, F&& f) {
     for (std::size_t row = 0; row < block.rows(); ++row) {
+      e.work(block.steps());
       double* const values = block.row(row);
       for (std::size_t i = 0; i < block.steps(); ++i) {
         if (!is_absent(values[i])) values[i] = f(values[i], i);
@@ -124,8 +125,12 @@ class Negate final : public VectorNode {
   Result<Block> eval(Evaluation& e, const Steps& steps) override {
     auto in = inner_->eval(e, steps);
     if (!in) return in;
-    for (double& v : in->values()) {
-      if (!is_absent(v)) v = -v;
+    for (std::size_t row = 0; row < in->rows(); ++row) {
+      e.work(in->steps());
+      for (std::size_t s = 0; s < in->steps(); ++s) {
+        double& v = in->row(row)[s];
+        if (!is_absent(v)) v = -v;
+      }
     }
     const bool delayed = e.options.delayed_name_removal;
     return renamed_.apply(e, std::move(*in), Relabelling::Collision::kMerge,

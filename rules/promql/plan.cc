@@ -48,7 +48,10 @@ class Invariant final : public VectorNode {
     if (!one) return one;
     auto out = e.block(one->series, steps.count);
     if (!out) return out;
-    for (std::size_t row = 0; row < out->rows(); ++row) std::fill_n(out->row(row), steps.count, one->row(row)[0]);
+    for (std::size_t row = 0; row < out->rows(); ++row) {
+      e.work(steps.count);
+      std::fill_n(out->row(row), steps.count, one->row(row)[0]);
+    }
     return out;
   }
 
@@ -95,6 +98,7 @@ class TimeOfSamples final : public VectorNode {
     auto in = inner_->eval(e, steps);
     if (!in) return in;
     for (std::size_t row = 0; row < in->rows() && !is_selector_; ++row) {
+      e.work(steps.count);
       for (std::size_t s = 0; s < steps.count; ++s) {
         if (!is_absent(in->row(row)[s])) in->row(row)[s] = static_cast<double>(steps.at(s)) / 1000;
       }
@@ -139,6 +143,7 @@ class ScalarOfVector final : public ScalarNode {
     std::vector<double> out(steps.count, kNaN);
     std::vector<int> found(steps.count, 0);
     for (std::size_t row = 0; row < in->rows(); ++row) {
+      e.work(steps.count);
       for (std::size_t s = 0; s < steps.count; ++s) {
         const double v = in->row(row)[s];
         if (is_absent(v)) continue;
@@ -235,9 +240,13 @@ Result<std::int64_t> resolve(const DurationValue& value, const Evaluation& e, bo
   return duration_from_seconds(*computed).count();
 }
 
+namespace {
+constexpr std::string_view kTooManySamples =
+    "query processing would load too many samples into memory in query execution";
+}
+
 Result<std::vector<double>> Arena::take(std::size_t count) {
-  if (count > values_max_ - held_)
-    return fail("query processing would load too many samples into memory in query execution");
+  if (!has_room(count)) return fail("{}", kTooManySamples);
   held_ += count;
   std::vector<double> values;
   if (!free_.empty()) {
@@ -268,14 +277,25 @@ void Block::release() {
 }
 
 Result<Block> Evaluation::block(SeriesListPtr series, std::size_t steps) {
+  make_room(steps);  // the product below fits then
   auto values = arena_.take(series->size() * steps);
   if (!values) return tl::make_unexpected(values.error());
+  work(values->size() / 8);
   Block out;
   out.series = std::move(series);
   out.steps_ = steps;
   out.values_ = std::move(*values);
   out.arena_ = &arena_;
   return out;
+}
+
+void Evaluation::make_room(std::uint64_t values) const {
+  if (!arena_.has_room(values)) throw Stopped{Error{std::string(kTooManySamples)}};
+}
+
+void Evaluation::reach_checkpoint() {
+  until_checkpoint_ = kWorkBetweenCheckpoints;
+  if (Result<void> ok = options.checkpoint(); !ok) throw Stopped{std::move(ok.error())};
 }
 
 void Evaluation::warn(std::string text, const Expr& at) {
@@ -301,7 +321,7 @@ void drop_name(OutSeries& series, bool delayed) {
   }
 }
 
-void Relabelling::prepare(const SeriesListPtr& from, std::shared_ptr<SeriesList> out) {
+void Relabelling::prepare(Evaluation& e, const SeriesListPtr& from, std::shared_ptr<SeriesList> out) {
   from_ = from;
   row_.clear();
   std::unordered_map<Labels, std::uint32_t> index;
@@ -312,6 +332,7 @@ void Relabelling::prepare(const SeriesListPtr& from, std::shared_ptr<SeriesList>
     const auto [at, made] = index.try_emplace(s.labels, static_cast<std::uint32_t>(unique->size()));
     if (made) unique->push_back(s);
     row.push_back(at->second);
+    e.work(kSeriesWork);
   }
   if (unique->size() != out->size()) {
     row_ = std::move(row);
@@ -329,6 +350,7 @@ Result<Block> Relabelling::map(Evaluation& e, Block in, Collision collision) {
   if (!out) return out;
   std::vector<char> used(out->rows(), 0);
   for (std::size_t row = 0; row < in.rows(); ++row) {
+    e.work(in.steps());
     double* const to = out->row(row_[row]);
     bool any = false;
     for (std::size_t s = 0; s < in.steps(); ++s) {

@@ -46,6 +46,7 @@ class Arena {
   explicit Arena(std::uint64_t values_max) : values_max_(values_max) {}
   /// Error: more than the limit would be held.
   Result<std::vector<double>> take(std::size_t count);
+  bool has_room(std::uint64_t more) const { return more <= values_max_ - held_; }
   void give(std::vector<double>&& values);
 
  private:
@@ -85,6 +86,14 @@ struct QueryTime {
   std::int64_t step = 0;
 };
 
+/// Thrown where a query ends before its time, by a limit or by its checkpoint; Query catches it.
+struct Stopped {
+  Error error;
+};
+
+/// About as many values could be touched in the time that making one set of labels takes.
+inline constexpr std::size_t kSeriesWork = 16;
+
 /// One evaluation of a query: what it runs against, and what it has to say besides its value.
 class Evaluation {
  public:
@@ -97,6 +106,18 @@ class Evaluation {
   std::uint64_t samples_read = 0;
   std::uint64_t series_matched = 0;
 
+  /// To be said wherever work goes on, with about how many values it touched: leads to the checkpoint from time to time.
+  /// Throws Stopped.
+  void work(std::size_t values) {
+    if (!options.checkpoint) return;
+    if (values < until_checkpoint_) {
+      until_checkpoint_ -= values;
+    } else {
+      reach_checkpoint();
+    }
+  }
+  /// Throws Stopped unless so many more values may be held.
+  void make_room(std::uint64_t values) const;
   /// A block with every value absent.
   Result<Block> block(SeriesListPtr series, std::size_t steps);
   void warn(std::string text, const Expr& at);
@@ -107,7 +128,11 @@ class Evaluation {
   std::vector<std::string> infos() const { return {infos_.begin(), infos_.end()}; }
 
  private:
+  static constexpr std::size_t kWorkBetweenCheckpoints = 4096;
+  void reach_checkpoint();
+
   Arena& arena_;
+  std::size_t until_checkpoint_ = kWorkBetweenCheckpoints;
   std::set<std::string> warnings_;
   std::set<std::string> infos_;
 };
@@ -180,14 +205,20 @@ class Relabelling {
   Result<Block> apply(Evaluation& e, Block in, Collision collision, Change&& change) {
     if (in.series != from_) {
       auto out = std::make_shared<SeriesList>(*in.series);
-      for (OutSeries& s : *out) change(s);
-      prepare(in.series, std::move(out));
+      std::size_t bytes = 0;
+      for (OutSeries& s : *out) {
+        change(s);
+        bytes += s.labels.bytes();
+        e.work(kSeriesWork);
+        e.make_room(bytes / sizeof(double));
+      }
+      prepare(e, in.series, std::move(out));
     }
     return map(e, std::move(in), collision);
   }
 
  private:
-  void prepare(const SeriesListPtr& from, std::shared_ptr<SeriesList> out);
+  void prepare(Evaluation& e, const SeriesListPtr& from, std::shared_ptr<SeriesList> out);
   Result<Block> map(Evaluation& e, Block in, Collision collision);
 
   SeriesListPtr from_;

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -92,7 +94,14 @@ struct QueryResult {
 
 struct QueryOptions {
   Duration lookback = kDefaultLookback;
-  std::uint64_t samples_max = 50'000'000;  // held at once; more is an error
+  /// Values held in memory at once, those of intermediate results and of the window being read included; a place
+  /// between two samples of a series takes as much as a sample. More is Prometheus' error of too many samples.
+  std::uint64_t samples_max = 50'000'000;
+  /// Series that one selector may match; more is an error. Only with a checkpoint.
+  std::uint64_t series_max = std::numeric_limits<std::uint64_t>::max();
+  /// Called again and again while a query is evaluated, every few thousand values it touches. An error ends the query
+  /// with that error. The store may be another one afterwards: samples and series may have come and gone.
+  std::function<Result<void>()> checkpoint;
   Duration default_subquery_step = std::chrono::minutes(1);
   bool delayed_name_removal = false;
 };

@@ -23,7 +23,7 @@ Labels final_labels(const OutSeries& s) {
 }
 
 /// An instant vector out of a block of one step, in its order.
-Result<Vector> to_vector(const Block& block, TimePoint t) {
+Result<Vector> to_vector(Evaluation& e, const Block& block, TimePoint t) {
   Vector out;
   bool dropped = false;
   for (std::size_t row = 0; row < block.rows(); ++row) {
@@ -32,10 +32,11 @@ Result<Vector> to_vector(const Block& block, TimePoint t) {
     const OutSeries& s = (*block.series)[row];
     dropped |= s.drop_name;
     out.push_back({final_labels(s), {t, v}});
+    e.work(1);
   }
   if (!dropped) return out;
   std::vector<const Labels*> sorted;
-  for (const VectorElement& e : out) sorted.push_back(&e.labels);
+  for (const VectorElement& element : out) sorted.push_back(&element.labels);
   std::ranges::sort(sorted, [](const Labels* a, const Labels* b) { return *a < *b; });
   const auto same = [](const Labels* a, const Labels* b) { return *a == *b; };
   if (std::ranges::adjacent_find(sorted, same) != sorted.end()) return fail("{}", kSameLabelset);
@@ -44,10 +45,11 @@ Result<Vector> to_vector(const Block& block, TimePoint t) {
 
 /// Series sorted by labels. Those that are the same once their names are gone are put together, unless they meet at a
 /// step.
-Result<Matrix> to_matrix(const Block& block, const Steps& steps) {
+Result<Matrix> to_matrix(Evaluation& e, const Block& block, const Steps& steps) {
   std::map<Labels, MatrixSeries> series;
   for (std::size_t row = 0; row < block.rows(); ++row) {
     const OutSeries& s = (*block.series)[row];
+    e.work(steps.count + kSeriesWork);
     const std::span<const double> values(block.row(row), steps.count);
     const auto absent = std::ranges::count_if(values, is_absent);
     if (absent == std::ssize(values)) continue;
@@ -106,7 +108,12 @@ void extend(std::vector<Sample>& samples, const RangeNode::Extent& extent, std::
 }  // namespace
 
 struct Query::Impl {
-  Impl(ExprPtr parsed, QueryOptions with) : expr(std::move(parsed)), options(with), arena(with.samples_max) {
+  Impl(ExprPtr parsed, QueryOptions with)
+      : expr(std::move(parsed)), options(std::move(with)), arena(options.samples_max) {
+    make_plan();
+  }
+
+  void make_plan() {
     Planner planner;
     switch (expr->type()) {
       case ValueType::kVector:
@@ -123,11 +130,18 @@ struct Query::Impl {
     }
   }
 
+  /// What a plan keeps may be half done when an evaluation is stopped, so there is a new one.
+  Result<QueryResult> stopped(Stopped why) {
+    make_plan();
+    return tl::make_unexpected(std::move(why.error));
+  }
+
   static QueryResult result(const Evaluation& e, decltype(QueryResult::value) value) {
     return {std::move(value), e.warnings(), e.infos(), e.samples_read, e.series_matched};
   }
 
   Result<QueryResult> instant(Evaluation& e, TimePoint at);
+  Result<QueryResult> range_values(Evaluation& e, const Steps& steps);
   Result<Matrix> read_range(Evaluation& e, const Steps& step);
 
   ExprPtr expr;
@@ -150,9 +164,8 @@ Result<Matrix> Query::Impl::read_range(Evaluation& e, const Steps& step) {
     if (range->extent().smoothing != Smoothing::kNone)
       extend(s.samples, range->extent(), to - range->extent().range, to);
     held += s.samples.size();
-    if (held > options.samples_max) {
-      return fail("query processing would load too many samples into memory in query execution");
-    }
+    e.make_room(held);
+    e.work(s.samples.size() + kSeriesWork);
     if (s.samples.empty()) continue;
     if (!out.try_emplace(s.labels, s).second) return fail("{}", kSameLabelset);
   }
@@ -181,12 +194,29 @@ Result<QueryResult> Query::Impl::instant(Evaluation& e, TimePoint at) {
   }
   auto block = vector->eval(e, step);
   if (!block) return tl::make_unexpected(block.error());
-  auto value = to_vector(*block, at);
+  auto value = to_vector(e, *block, at);
   if (!value) return tl::make_unexpected(value.error());
   return result(e, std::move(*value));
 }
 
-Query::Query(ExprPtr expr, QueryOptions options) : impl_(std::make_unique<Impl>(std::move(expr), options)) {}
+Result<QueryResult> Query::Impl::range_values(Evaluation& e, const Steps& steps) {
+  if (scalar) {
+    e.make_room(steps.count);
+    auto values = scalar->eval(e, steps);
+    if (!values) return tl::make_unexpected(values.error());
+    MatrixSeries series;
+    for (std::size_t i = 0; i < steps.count; ++i) series.samples.push_back({at_ms(steps.at(i)), (*values)[i]});
+    return result(e, Matrix{std::move(series)});
+  }
+  auto block = vector->eval(e, steps);
+  if (!block) return tl::make_unexpected(block.error());
+  auto matrix = to_matrix(e, *block, steps);
+  if (!matrix) return tl::make_unexpected(matrix.error());
+  return result(e, std::move(*matrix));
+}
+
+Query::Query(ExprPtr expr, QueryOptions options)
+    : impl_(std::make_unique<Impl>(std::move(expr), std::move(options))) {}
 Query::~Query() = default;
 Query::Query(Query&&) noexcept = default;
 Query& Query::operator=(Query&&) noexcept = default;
@@ -196,8 +226,12 @@ const Expr& Query::expr() const {
 }
 
 Result<QueryResult> Query::instant(const SeriesStore& store, TimePoint at) {
-  Evaluation e(store, impl_->options, impl_->arena, {ms(at), ms(at), 0});
-  return impl_->instant(e, at);
+  try {
+    Evaluation e(store, impl_->options, impl_->arena, {ms(at), ms(at), 0});
+    return impl_->instant(e, at);
+  } catch (Stopped& stopped) {
+    return impl_->stopped(std::move(stopped));
+  }
 }
 
 Result<QueryResult> Query::range(const SeriesStore& store, TimePoint start, TimePoint end, Duration step) {
@@ -210,19 +244,12 @@ Result<QueryResult> Query::range(const SeriesStore& store, TimePoint start, Time
   if (end < start) return Impl::result(Evaluation(store, impl_->options, impl_->arena, {}), Matrix{});
   const Steps steps{ms(start), step.count(), static_cast<std::size_t>((end - start) / step + 1)};
   if (steps.count > kStepsMax) return fail("the query has {} steps, more than {}", steps.count, kStepsMax);
-  Evaluation e(store, impl_->options, impl_->arena, {ms(start), ms(end), step.count()});
-  if (type == ValueType::kScalar) {
-    auto values = impl_->scalar->eval(e, steps);
-    if (!values) return tl::make_unexpected(values.error());
-    MatrixSeries series;
-    for (std::size_t i = 0; i < steps.count; ++i) series.samples.push_back({at_ms(steps.at(i)), (*values)[i]});
-    return Impl::result(e, Matrix{std::move(series)});
+  try {
+    Evaluation e(store, impl_->options, impl_->arena, {ms(start), ms(end), step.count()});
+    return impl_->range_values(e, steps);
+  } catch (Stopped& stopped) {
+    return impl_->stopped(std::move(stopped));
   }
-  auto block = impl_->vector->eval(e, steps);
-  if (!block) return tl::make_unexpected(block.error());
-  auto matrix = to_matrix(*block, steps);
-  if (!matrix) return tl::make_unexpected(matrix.error());
-  return Impl::result(e, std::move(*matrix));
 }
 
 }  // namespace tocsin::promql

@@ -26,10 +26,10 @@ class Selection {
   const SeriesListPtr& series(Evaluation& e) {
     if (store_ != &e.store || generation_ != e.store.generation()) {
       store_ = &e.store;
-      generation_ = e.store.generation();
+      generation_ = e.store.generation();  // as it is before the first checkpoint
       auto list = std::make_shared<SeriesList>();
       refs_.clear();
-      for (SelectedSeries& s : e.store.select(matchers_, TimePoint::min(), TimePoint::max())) {
+      for (SelectedSeries& s : select(e)) {
         refs_.push_back(s.ref);
         list->push_back({std::move(s.labels), false});
       }
@@ -43,6 +43,28 @@ class Selection {
   SeriesRef ref(std::size_t i) const { return refs_[i]; }
 
  private:
+  /// With checkpoints between reading the labels and putting them in order, when there are any.
+  std::vector<SelectedSeries> select(Evaluation& e) const {
+    if (!e.options.checkpoint) return e.store.select(matchers_, TimePoint::min(), TimePoint::max());
+    const std::vector<SeriesRef> refs = e.store.match(matchers_, TimePoint::min(), TimePoint::max());
+    if (refs.size() > e.options.series_max) {
+      throw Stopped{Error{fmt::format("the query selects {} series, more than {}: narrow its matchers", refs.size(),
+                                      e.options.series_max)}};
+    }
+    std::vector<SelectedSeries> out;
+    out.reserve(refs.size());
+    for (const SeriesRef ref : refs) {
+      e.work(kSeriesWork);
+      Labels labels = e.store.labels(ref);
+      if (!labels.empty()) out.push_back({ref, std::move(labels)});  // else it is gone since the last checkpoint
+    }
+    std::ranges::sort(out, [&](const SelectedSeries& a, const SelectedSeries& b) {
+      e.work(1);
+      return a.labels < b.labels;
+    });
+    return out;
+  }
+
   const Matchers& matchers_;
   const SeriesStore* store_ = nullptr;
   std::uint64_t generation_ = 0;
@@ -80,6 +102,7 @@ class VectorSelectorNode final : public VectorNode {
     const std::int64_t lookback = e.options.lookback.count();
     const bool smoothed = selector_.smoothing == Smoothing::kSmoothed;
     for (std::size_t i = 0; i < out->rows(); ++i) {
+      e.work(steps.count + 1);
       if (smoothed) {
         smooth(e, steps, selection_.ref(i), out->row(i));
       } else if (steps.count == 1) {
@@ -102,6 +125,8 @@ class VectorSelectorNode final : public VectorNode {
     const std::int64_t last = extent_.to(steps.at(steps.count - 1));
     e.store.samples(ref, at_ms(extent_.to(steps.start) - before + 1), at_ms(last + after), buffer_);
     e.samples_read += buffer_.size();
+    e.make_room(buffer_.size());
+    e.work(buffer_.size());
   }
 
   void slide(Evaluation& e, const Steps& steps, SeriesRef ref, std::int64_t lookback, double* out) {
@@ -171,6 +196,8 @@ class MatrixSelectorNode final : public RangeNode {
     e.store.samples(selection_.ref(series), at_ms(from_ + 1), at_ms(to_), out);
     remove_stale(out, had);
     e.samples_read += out.size() - had;
+    e.make_room(out.size());
+    e.work(out.size() + 1);
     return {};
   }
 
@@ -204,13 +231,16 @@ class SubqueryNode final : public RangeNode {
     block_ = Block();
     if (steps_.start > to) return none_;
     steps_.count = static_cast<std::size_t>((to - steps_.start) / steps_.step + 1);
+    e.make_room(steps_.count);
     auto block = inner_->eval(e, steps_);
     if (!block) return tl::make_unexpected(block.error());
     block_ = std::move(*block);
     return block_.series;
   }
 
-  Result<void> load(Evaluation&, std::size_t series, std::vector<Sample>& out) override {
+  Result<void> load(Evaluation& e, std::size_t series, std::vector<Sample>& out) override {
+    e.work(block_.steps());
+    e.make_room(block_.steps());
     const double* const values = block_.row(series);
     for (std::size_t i = 0; i < block_.steps(); ++i) {
       if (!is_absent(values[i])) out.push_back({at_ms(steps_.at(i)), values[i]});

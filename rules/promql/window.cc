@@ -78,6 +78,7 @@ class RangeFunction final : public VectorNode {
       std::string mistake;
       SlidingKernel* const sliding = overlap && sliding_->begin(buffer_, params_now_.data()) ? sliding_.get() : nullptr;
       slide(range_->extent(), steps, buffer_, [&](std::size_t s, Window& w, std::size_t first) {
+        e.work(sliding != nullptr ? 4 : w.samples.size());
         w.params = params_now_.data() + s * width;
         w.scratch = &scratch_;
         if (width == 2 && mistake.empty()) mistake = check_factors(w.params);
@@ -189,6 +190,7 @@ class AbsentOverTime final : public VectorNode {
     for (std::size_t i = 0; i < (*series)->size() && missing > 0; ++i) {
       buffer_.clear();
       if (auto ok = range_->load(e, i, buffer_); !ok) return tl::make_unexpected(ok.error());
+      e.work(steps.count);
       slide(range_->extent(), steps, buffer_, [&](std::size_t s, const Window&, std::size_t) {
         if (!is_absent(std::exchange(out->row(0)[s], kAbsent))) --missing;
       });
@@ -214,6 +216,7 @@ class Absent final : public VectorNode {
     if (!out) return out;
     std::ranges::fill(out->values(), 1);
     for (std::size_t i = 0; i < in->rows(); ++i) {
+      e.work(steps.count);
       for (std::size_t s = 0; s < steps.count; ++s) {
         if (!is_absent(in->row(i)[s])) out->row(0)[s] = kAbsent;
       }
