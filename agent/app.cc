@@ -4,6 +4,7 @@
 //   ingest_    puts what they found into store_               samples
 //   rules_     evaluates rule groups over store_              GroupEvaluation -> take(evaluation)
 //   notifications_  routes and groups alerts, commits to db_  OutboxRow
+//   queries_   runs what the API is asked over store_, a slice at a time
 //   delivery_  brings committed messages to their channels    Receipt         -> notifications_
 //
 // Everything after the shards happens on the engine's thread, so none of it needs a lock.
@@ -31,6 +32,7 @@ std::shared_ptr<const RuleContext> rule_context(const Config& config, const Cloc
   context->external_labels = config.external_labels;
   context->external_url = config.notify->external_url;
   context->evaluation_interval = config.evaluation_interval;
+  context->lookback = config.query.lookback;
   context->stopwatch = [&clock] { return std::chrono::duration<double>(clock.steady().time_since_epoch()).count(); };
   return context;
 }
@@ -64,6 +66,7 @@ App::App(asio::io_context& engine, Clock& clock, std::shared_ptr<const Config> c
                 [this](const Receipt& receipt) { return notifications_.receipt(receipt); }),
       notifications_(engine.get_executor(), clock, *db_, delivery_, config_->notify),
       rules_(engine.get_executor(), clock, store_, [this](GroupEvaluation evaluation) { take(std::move(evaluation)); }),
+      queries_(engine, clock, config_->query),
       server_(engine.get_executor(), config_->server),
       self_(self_target(*config_)),
       tasks_(engine.get_executor()),
@@ -166,6 +169,7 @@ void App::use(std::shared_ptr<const Config> config) {
   }
   config_ = std::move(config);
   log::set_level(EnumNames<LogLevel>::kNames[static_cast<int>(config_->log_level)].name);
+  queries_.set_config(config_->query);
   rules_.set_groups(config_->groups, rule_context(*config_, clock_));
   notifications_.reload(config_->notify);
   set_targets();
@@ -178,6 +182,7 @@ asio::awaitable<void> App::stop() {
   tasks_.cancel();
   co_await tasks_.join();
   shards_.clear();
+  queries_.stop();
   co_await delivery_.stop(deadline);
   co_await server_.stop(deadline);
   db_->flush();

@@ -14,6 +14,7 @@
 #include "agent/net/http_server.h"
 #include "agent/notify_loop.h"
 #include "agent/probe_shard.h"
+#include "agent/query_runner.h"
 #include "agent/rule_loop.h"
 #include "agent/store/series_store.h"
 #include "agent/store/state_db.h"
@@ -46,7 +47,9 @@ class App {
   // What the API and the page show.
   Clock& clock() const { return clock_; }
   const Config& config() const { return *config_; }
+  const SeriesStore& store() const { return store_; }
   const Ingest& ingest() const { return ingest_; }
+  QueryRunner& queries() { return queries_; }
   const RuleLoop& rules() const { return rules_; }
   const NotifyLoop& notifications() const { return notifications_; }
   const Delivery& delivery() const { return delivery_; }
@@ -79,6 +82,7 @@ class App {
   Delivery delivery_;
   NotifyLoop notifications_;
   RuleLoop rules_;
+  QueryRunner queries_;
   HttpServer server_;
   Metrics metrics_;
   std::shared_ptr<const PlannedTarget> self_;

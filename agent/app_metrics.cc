@@ -110,6 +110,25 @@ void collect_delivery(MetricSink& sink, const Delivery& delivery) {
   }
 }
 
+void collect_queries(MetricSink& sink, const QueryRunner& queries) {
+  const QueryRunner::Stats s = queries.stats();
+  sink.gauge("prometheus_engine_queries", "Queries that run or wait.", {}, static_cast<double>(s.running + s.waiting));
+  sink.gauge("prometheus_engine_queries_concurrent_max", "Queries that may run at a time.", {},
+             queries.config().concurrency_max);
+  sink.counter("tocsin_queries_total", "Queries from outside that were begun.", {}, static_cast<double>(s.run_total));
+  const char* ended = "Queries from outside that got no answer, by reason.";
+  const auto unanswered = [&](std::string_view reason, std::uint64_t n) {
+    sink.counter("tocsin_queries_unanswered_total", ended, {{"reason", reason}}, static_cast<double>(n));
+  };
+  unanswered("refused", s.refused_total);
+  unanswered("timeout", s.timed_out_total);
+  unanswered("canceled", s.cancelled_total);
+  sink.counter("tocsin_query_slices_total", "Times the engine stood still for a slice of a query.", {},
+               static_cast<double>(s.slices_total));
+  sink.gauge("tocsin_query_slice_seconds_max", "The longest that it ever stood still for one.", {},
+             s.slice_seconds_max);
+}
+
 }  // namespace
 
 void App::collect(MetricSink& sink) const {
@@ -121,6 +140,7 @@ void App::collect(MetricSink& sink) const {
   collect_targets(sink, ingest_);
   collect_store(sink, store_.stats());
   collect_rules(sink, rules_);
+  collect_queries(sink, queries_);
   std::map<std::string, double> alerts{{"active", 0}, {"suppressed", 0}, {"unprocessed", 0}};
   for (const AlertView& alert : notifications_.alerts().alerts(clock_.now())) ++alerts[alert.state];
   for (const auto& [state, count] : alerts) {

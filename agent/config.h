@@ -8,6 +8,7 @@
 #include "agent/core/config/fields.h"
 #include "agent/core/labels.h"
 #include "agent/net/http_server.h"
+#include "agent/query_runner.h"
 #include "agent/store/series_store.h"
 #include "notifiers/delivery.h"
 #include "notifiers/route.h"
@@ -66,6 +67,7 @@ struct Config {
   HttpServerConfig server;
   StorageConfig storage;
   DeliveryConfig delivery;
+  QueryConfig query;
 
   std::vector<PlannedTarget> targets;
   std::vector<RuleGroupConfig> groups;

@@ -1,11 +1,12 @@
 // Two semaphores make a fiber out of a thread. A worker that wants the turn puts itself into `wanting` and sleeps on
 // its own semaphore; the engine's thread, in pump(), wakes the first of them and sleeps on `back` until it is given up.
-// So at any moment at most one thread is awake among the engine and those that hold or await the turn, and each hand-over
-// is a release that the other acquires: what one of them wrote, the next one sees, and nothing of it needs a lock.
+// So at any moment at most one thread is awake among the engine and those that hold or await the turn, and each
+// hand-over is a release that the other acquires: what one of them wrote, the next one sees, and nothing of it needs a
+// lock.
 //
 // Before each slice the engine does everything else that is ready, without going back to the loop, because handlers are
-// taken in turn there and a rule cycle of many short ones would wait for a slice at each of them. But not for ever: when
-// the engine has more to do than it can, queries still get a share.
+// taken in turn there and a rule cycle of many short ones would wait for a slice at each of them. But not for ever:
+// when the engine has more to do than it can, queries still get a share.
 
 #include "agent/query_runner.h"
 
@@ -40,7 +41,7 @@ void QueryConfig::fields(Fields& f) {
       .range(std::uint64_t{1}, std::uint64_t{10'000'000'000});
   f("series_max", series_max, "Series that one selector of a query may match.")
       .range(std::uint64_t{1}, std::uint64_t{1'000'000'000});
-  f("lookback", lookback, "How long the newest sample of a series stands for now.")
+  f("lookback", lookback, "How long the newest sample of a series stands for now; in rules too.")
       .range(std::chrono::seconds(1), std::chrono::hours(24));
   f("concurrency_max", concurrency_max, "Queries that run at a time.").range(1U, 64U);
   f("waiting_max", waiting_max, "Queries that wait for their turn; more are answered 503.")
@@ -68,7 +69,7 @@ struct Turn::Shared {
 };
 
 Result<void> Turn::verdict() {
-  if (shared_->clock->steady() >= deadline_) end(JobState::kTimedOut);
+  if (state() == JobState::kRunning && shared_->clock->steady() >= deadline_) end(JobState::kTimedOut);
   switch (state()) {
     case JobState::kTimedOut:
       return fail("query timed out in expression evaluation");

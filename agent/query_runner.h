@@ -41,8 +41,8 @@ class Turn {
   /// Gives the turn back: for work that needs nothing of the engine's, as waiting for a disk.
   void release();
   /// To be called every few microseconds to a tenth of a millisecond while the turn is held. When the slice is used up,
-  /// gives the turn back and waits for the next; the engine's state may be another one then. Errors as of acquire(), and
-  /// then the turn is lost.
+  /// gives the turn back and waits for the next; the engine's state may be another one then. Errors as of acquire(),
+  /// and then the turn is lost.
   Result<void> checkpoint();
   JobState state() const { return state_.load(std::memory_order_relaxed); }
   bool held() const { return held_; }

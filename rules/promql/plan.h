@@ -106,8 +106,8 @@ class Evaluation {
   std::uint64_t samples_read = 0;
   std::uint64_t series_matched = 0;
 
-  /// To be said wherever work goes on, with about how many values it touched: leads to the checkpoint from time to time.
-  /// Throws Stopped.
+  /// To be said wherever work goes on, with about how many values it touched: leads to the checkpoint from time to
+  /// time. Throws Stopped.
   void work(std::size_t values) {
     if (!options.checkpoint) return;
     if (values < until_checkpoint_) {

@@ -215,8 +215,7 @@ Result<QueryResult> Query::Impl::range_values(Evaluation& e, const Steps& steps)
   return result(e, std::move(*matrix));
 }
 
-Query::Query(ExprPtr expr, QueryOptions options)
-    : impl_(std::make_unique<Impl>(std::move(expr), std::move(options))) {}
+Query::Query(ExprPtr expr, QueryOptions options) : impl_(std::make_unique<Impl>(std::move(expr), std::move(options))) {}
 Query::~Query() = default;
 Query::Query(Query&&) noexcept = default;
 Query& Query::operator=(Query&&) noexcept = default;

@@ -95,10 +95,10 @@ TEST_F(QueryLimits, LabelValuesDoNotGrowWithoutEnd) {
 }
 
 TEST_F(QueryLimits, TheCheckpointIsReachedAgainAndAgainAndCanEndTheQuery) {
-  for (const char* text :
-       {"m", "rate(m[500s])", "quantile_over_time(0.5, m[500s])", "sum by (i) (m)", "topk(3, m)", "m + m", "m and m",
-        "m or m", "count_values(\"v\", m)", "histogram_quantile(0.5, m)", "label_replace(m, \"a\", \"b\", \"i\", \".*\")",
-        "-m", "m > 5", "absent(m)", "max_over_time(m[500s:10s])", "abs(m)", "quantile(0.5, m)"}) {
+  for (const char* text : {"m", "rate(m[500s])", "quantile_over_time(0.5, m[500s])", "sum by (i) (m)", "topk(3, m)",
+                           "m + m", "m and m", "m or m", "count_values(\"v\", m)", "histogram_quantile(0.5, m)",
+                           "label_replace(m, \"a\", \"b\", \"i\", \".*\")", "-m", "m > 5", "absent(m)",
+                           "max_over_time(m[500s:10s])", "abs(m)", "quantile(0.5, m)"}) {
     int reached = 0, until = 1'000'000;
     QueryOptions options;
     options.checkpoint = [&]() -> Result<void> {
