@@ -8,6 +8,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   int exit = tocsin::cli::kGood;
   tocsin::cli::add_run(app, exit);
+  tocsin::cli::add_backtest(app, exit);
   tocsin::cli::add_check(app, exit);
   tocsin::cli::add_config(app, exit);
   tocsin::cli::add_docs(app, exit);

@@ -17,6 +17,7 @@ enum Exit {
 
 /// Each adds one subcommand; `exit` is set when it was the one that was called.
 void add_run(CLI::App& app, int& exit);
+void add_backtest(CLI::App& app, int& exit);
 void add_check(CLI::App& app, int& exit);
 void add_config(CLI::App& app, int& exit);
 void add_docs(CLI::App& app, int& exit);
