@@ -24,9 +24,8 @@ std::span<const std::uint8_t> bytes_of(const std::string& data) {
 }
 
 std::optional<Sample> last_sample(const Chunk& chunk) {
-  ChunkReader reader(chunk);
-  std::optional<Sample> last;
-  for (Sample sample; reader.next(sample);) last = sample;
+  Sample last;
+  if (!ChunkReader(chunk).last(TimePoint::max(), last)) return std::nullopt;
   return last;
 }
 

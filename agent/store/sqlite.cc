@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <filesystem>
 #include <limits>
 
 namespace tocsin::sqlite {
@@ -26,6 +27,13 @@ Statement& Statement::bind(double value) {
 
 Statement& Statement::bind(std::string_view text) {
   sqlite3_bind_text64(statement_.get(), ++bound_, text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+  return *this;
+}
+
+Statement& Statement::bind_blob(std::string_view bytes) {
+  // Not null, which would be NULL.
+  const char* data = bytes.empty() ? "" : bytes.data();
+  sqlite3_bind_blob64(statement_.get(), ++bound_, data, bytes.size(), SQLITE_TRANSIENT);
   return *this;
 }
 
@@ -70,6 +78,12 @@ double Statement::real(int column) const {
 
 std::string Statement::text(int column) const {
   const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(statement_.get(), column));
+  if (bytes == nullptr) return {};
+  return {bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
+}
+
+std::string_view Statement::blob(int column) const {
+  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_.get(), column));
   if (bytes == nullptr) return {};
   return {bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
 }
@@ -133,6 +147,18 @@ bool Database::corrupt() const {
   if (damaged_) return true;
   const int code = sqlite3_errcode(db_.get()) & 0xff;
   return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+}
+
+std::string set_aside(const std::string& path) {
+  std::string aside;
+  for (int i = 1;; ++i) {
+    aside = fmt::format("{}.corrupt-{}", path, i);
+    if (!std::filesystem::exists(aside)) break;
+  }
+  std::error_code ignored;
+  std::filesystem::rename(path, aside, ignored);
+  for (const char* suffix : {"-wal", "-shm"}) std::filesystem::rename(path + suffix, aside + suffix, ignored);
+  return aside;
 }
 
 }  // namespace tocsin::sqlite

@@ -26,6 +26,7 @@ class Statement {
   Statement& bind(std::int64_t value);
   Statement& bind(double value);
   Statement& bind(std::string_view text);
+  Statement& bind_blob(std::string_view bytes);
   Statement& bind_null();
   Statement& bind(const std::optional<std::int64_t>& value) { return value ? bind(*value) : bind_null(); }
 
@@ -38,6 +39,8 @@ class Statement {
   std::int64_t integer(int column) const;
   double real(int column) const;
   std::string text(int column) const;
+  /// Valid until the next step.
+  std::string_view blob(int column) const;
   std::optional<std::int64_t> maybe_integer(int column) const;
 
  private:
@@ -74,5 +77,9 @@ class Database {
   std::unique_ptr<sqlite3, Close> db_;
   bool damaged_ = false;
 };
+
+/// Moves a file that cannot be read out of the way, with the files that SQLite keeps beside it. To `path.corrupt-<n>`,
+/// which is returned.
+std::string set_aside(const std::string& path);
 
 }  // namespace tocsin::sqlite

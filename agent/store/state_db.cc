@@ -7,7 +7,6 @@
 
 #include <condition_variable>
 #include <deque>
-#include <filesystem>
 #include <mutex>
 #include <set>
 #include <span>
@@ -61,19 +60,6 @@ Result<sqlite::Database> open_file(const std::string& path, bool& corrupt) {
   corrupt = !ready && db->corrupt();
   if (!ready) return fail_in(path, ready.error());
   return db;
-}
-
-/// Moves a file that cannot be read out of the way, with the files that SQLite keeps beside it.
-std::string set_aside(const std::string& path) {
-  std::string aside;
-  for (int i = 1;; ++i) {
-    aside = fmt::format("{}.corrupt-{}", path, i);
-    if (!std::filesystem::exists(aside)) break;
-  }
-  std::error_code ignored;
-  std::filesystem::rename(path, aside, ignored);
-  for (const char* suffix : {"-wal", "-shm"}) std::filesystem::rename(path + suffix, aside + suffix, ignored);
-  return aside;
 }
 
 tl::unexpected<Error> queue_full() {
@@ -226,7 +212,7 @@ Result<std::unique_ptr<StateDb>> StateDb::open(const std::string& path,
   }
   if (corrupt) {
     db = fail("closed");  // before its files are moved
-    const std::string aside = set_aside(path);
+    const std::string aside = sqlite::set_aside(path);
     log::error("{} is damaged and was set aside as {}; going on with a new one", path, aside);
     db = open_file(path, corrupt);
     loaded = StateSnapshot();
