@@ -28,11 +28,13 @@ double round_to(double v, const double* params) {
 
 namespace {
 
-/// Go's math.Min and math.Max: NaN when either is.
+/// Go's math.Min and math.Max: NaN when either is, unless the other is as small, or as large, as can be.
 double go_min(double a, double b) {
+  if (a == -HUGE_VAL || b == -HUGE_VAL) return -HUGE_VAL;
   return std::isnan(a) || std::isnan(b) ? kNaN : std::min(a, b);
 }
 double go_max(double a, double b) {
+  if (a == HUGE_VAL || b == HUGE_VAL) return HUGE_VAL;
   return std::isnan(a) || std::isnan(b) ? kNaN : std::max(a, b);
 }
 double clamped(double v, double low, double high) {

@@ -191,9 +191,22 @@ std::string suffix_text(const Subquery& node) {
 std::string format_go_f(double v) {
   if (std::isnan(v)) return "NaN";
   if (std::isinf(v)) return v > 0 ? "+Inf" : "-Inf";
-  std::array<char, 512> buffer;
-  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), v, std::chars_format::fixed).ptr;
-  return {buffer.data(), end};
+  // The shortest digits that read back as v, then zeros; std::to_chars would print large values to their last digit.
+  std::array<char, 32> buffer;
+  *std::to_chars(buffer.data(), buffer.data() + buffer.size(), std::abs(v), std::chars_format::scientific).ptr = '\0';
+  const std::string_view text(buffer.data());
+  const std::size_t mark = text.find('e');
+  std::string digits(1, text[0]);
+  if (mark > 2) digits += text.substr(2, mark - 2);
+  const int exponent = std::atoi(&text[mark + 1]);
+  if (exponent < 0) {
+    digits.insert(0, "0." + std::string(static_cast<std::size_t>(-exponent - 1), '0'));
+  } else if (const auto whole = static_cast<std::size_t>(exponent) + 1; whole >= digits.size()) {
+    digits.append(whole - digits.size(), '0');
+  } else {
+    digits.insert(whole, ".");
+  }
+  return (std::signbit(v) ? "-" : "") + digits;
 }
 
 std::string format_go_g(double v) {
