@@ -1,0 +1,38 @@
+#include "tests/differential/known_differences.h"
+
+#include <regex>
+
+namespace tocsin::differential {
+
+std::span<const KnownDifference> known_differences() {
+  static constexpr KnownDifference kDifferences[] = {
+      {"atan2 keeps the name", "\\batan2\\b", "^only ",
+       "2.42 forgot to drop the metric name of atan2's result, as every arithmetic operator does.",
+       "demo_num_cpus atan2 demo_num_cpus"},
+      {"deviation of NaN and infinities", "\\bstd(dev|var)\\b", "we have -?nan",
+       "stddev and stdvar of a single NaN or infinity are NaN since 3.0 (#14941), and were 0 before.",
+       "stddev by(instance, kind) (demo_odd_values * NaN)"},
+      {"deviation of NaN and infinities, compared", "^(?=.*\\bstd(dev|var)\\b)(?=.*[<>=])", "",
+       "The same, where the result decides what else is there.",
+       "stddev by(instance, kind) (demo_odd_values * NaN) < 1"},
+      {"predict_linear of a fixed window", "predict_linear\\(.*@", "",
+       "With @, 2.42 moves the window of predict_linear along with the steps of a range query.",
+       "predict_linear(demo_disk_usage_bytes[2m] @ start(), 3.5)"},
+      {"ties", "\\b(top|bottom)k\\b", "^only |also has|also have|has (\\S+) at \\S+, we have \\1 at",
+       "Of equal values the first ones are taken, and the steps of a range query and the results of histogram_quantile "
+       "come "
+       "in the order of a Go map.",
+       nullptr},
+  };
+  return kDifferences;
+}
+
+const KnownDifference* known_difference(const std::string& expr, const std::string& difference) {
+  for (const KnownDifference& known : known_differences()) {
+    if (!std::regex_search(expr, std::regex(known.where))) continue;
+    if (std::regex_search(difference, std::regex(known.how))) return &known;
+  }
+  return nullptr;
+}
+
+}  // namespace tocsin::differential
