@@ -80,7 +80,7 @@ std::string excerpt(const std::vector<Label>& labels) {
   for (const Label& label : labels) {
     if (out.size() > 1) out += ", ";
     out += fmt::format("{}={}", label.name.substr(0, kExcerptBytes), quoted(label.value.substr(0, kExcerptBytes)));
-    if (out.size() > kExcerptBytes) return out.substr(0, kExcerptBytes) + "…";
+    if (out.size() > kExcerptBytes) return fmt::format("{}…", std::string_view(out).substr(0, kExcerptBytes));
   }
   return out + "}";
 }
