@@ -81,7 +81,8 @@ class Lexer {
         ++pos_;
       }
     }
-    return in_braces_ ? inside_braces() : in_brackets_ ? inside_brackets() : outside();
+    // Behind the first number, brackets are read like the rest; Prometheus' messages show it.
+    return in_braces_ ? inside_braces() : in_brackets_ && !got_number_ ? inside_brackets() : outside();
   }
 
   bool parens(char c) {
@@ -94,7 +95,8 @@ class Lexer {
   }
 
   bool outside() {
-    if (at_end()) return paren_depth_ > 0 ? fail("unclosed left parenthesis") : end();
+    if (at_end() && paren_depth_ > 0) return fail("unclosed left parenthesis");
+    if (at_end()) return in_brackets_ ? fail("unclosed left bracket") : end();
     const char c = peek();
     switch (c) {
       case ',':
@@ -127,15 +129,24 @@ class Lexer {
         in_braces_ = true;
         return emit(Tok::kLeftBrace, 1);
       case '[':
+        if (in_brackets_) return fail("unexpected left bracket '['");
         in_brackets_ = true;
-        got_duration_ = got_colon_ = false;
+        got_number_ = got_value_ = got_colon_ = false;
         return emit(Tok::kLeftBracket, 1);
       case ']':
-        return fail("unexpected right bracket ']'");
+        if (!in_brackets_) return fail("unexpected right bracket ']'");
+        in_brackets_ = false;
+        return emit(Tok::kRightBracket, 1);
       default:
         break;
     }
     if (is_digit(c) || (c == '.' && is_digit(peek(1)))) return number();
+    if (in_brackets_ && c == ':') {
+      return std::exchange(got_colon_, true) ? fail("unexpected colon ':'") : emit(Tok::kColon, 1);
+    }
+    if (in_brackets_ && is_alpha(c)) {
+      return duration_word() || fail(fmt::format("unexpected character: {}, expected ':'", quoted_here()));
+    }
     if (is_alpha(c) || c == ':') return word();
     return fail("unexpected character: " + quoted_here());
   }
@@ -170,15 +181,14 @@ class Lexer {
   }
 
   bool inside_brackets() {
-    if (at_end())
-      return fail(got_duration_ ? "unclosed left bracket" : "unexpected end of input in duration expression");
+    if (at_end()) return fail("unexpected end of input in duration expression");
     const char c = peek();
     switch (c) {
       case ']':
         in_brackets_ = false;
         return emit(Tok::kRightBracket, 1);
       case ':':
-        if (!got_duration_) return fail("unexpected colon before duration in duration expression");
+        if (!got_value_) return fail("unexpected colon before duration in duration expression");
         if (got_colon_) return fail("unexpected repeated colon in duration expression");
         got_colon_ = true;
         return emit(Tok::kColon, 1);
@@ -199,8 +209,14 @@ class Lexer {
       default:
         break;
     }
-    got_duration_ = true;
-    if (is_digit(c) || (c == '.' && is_digit(peek(1)))) return number();
+    got_value_ = true;
+    got_number_ = is_digit(c) || (c == '.' && is_digit(peek(1)));
+    if (got_number_) return number();
+    return duration_word() || fail("unexpected character in duration expression: " + quoted_here());
+  }
+
+  /// step, range, min_of, max_of; false when it is none of them.
+  bool duration_word() {
     std::size_t n = 0;
     while (is_alnum(peek(n))) ++n;
     const std::string name = lower_case(text_.substr(pos_, n));
@@ -209,7 +225,7 @@ class Lexer {
       tokens_.back().word = name;
       return true;
     }
-    return fail("unexpected character in duration expression: " + quoted_here());
+    return false;
   }
 
   bool word() {
@@ -278,7 +294,8 @@ class Lexer {
   int paren_depth_ = 0;
   bool in_braces_ = false;
   bool in_brackets_ = false;
-  bool got_duration_ = false;
+  bool got_number_ = false;  // since the bracket
+  bool got_value_ = false;
   bool got_colon_ = false;
 };
 

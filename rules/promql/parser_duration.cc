@@ -63,7 +63,7 @@ DurationPtr Parser::duration(int min_precedence) {
   while (lhs) {
     const OperatorRow* row = find_operator(peek());
     if (row == nullptr || row->precedence < 4 || row->precedence < min_precedence || row->op == BinaryOp::kAtan2) break;
-    take();
+    const std::uint32_t op_at = take().begin;
     DurationPtr rhs = duration(row->op == BinaryOp::kPow ? row->precedence : row->precedence + 1);
     if (!rhs) return nullptr;
     using enum DurationExpr::Op;
@@ -72,8 +72,8 @@ DurationPtr Parser::duration(int min_precedence) {
     node->op = kOps[static_cast<std::size_t>(row->op)];
     node->begin = lhs->begin;
     node->end = rhs->end;
-    if (node->op == kDiv && rhs->op == kLiteral && rhs->seconds == 0) return fail(rhs->begin, "division by zero");
-    if (node->op == kMod && rhs->op == kLiteral && rhs->seconds == 0) return fail(rhs->begin, "modulo by zero");
+    if (node->op == kDiv && rhs->op == kLiteral && rhs->seconds == 0) return fail(op_at, "division by zero");
+    if (node->op == kMod && rhs->op == kLiteral && rhs->seconds == 0) return fail(op_at, "modulo by zero");
     node->lhs = std::move(lhs);
     node->rhs = std::move(rhs);
     lhs = std::move(node);

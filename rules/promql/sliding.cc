@@ -1,11 +1,12 @@
 // Window functions of range queries, where a window shares nearly all of its samples with the one before. `rate(x[1d])`
 // at 1,000 steps of ten seconds would read each sample 1,000 times.
 //
-// Counting (changes, resets) is a difference of running counts, and the resets of a counter are few, so they are listed.
-// Sums are not taken back out of a running total, because that loses the bits which the big samples of an earlier window
-// have pushed out. Instead the window is two parts: of the front part the sum from each sample to its end is known, the
-// back part grows; their sum is the window's. When the front part is used up the back part becomes the front. Each
-// sample is added twice in all, nothing is ever subtracted, and compensation works as in the plain kernel.
+// Counting (changes, resets) is a difference of running counts, and the resets of a counter are few, so they are
+// listed. Sums are not taken back out of a running total, because that loses the bits which the big samples of an
+// earlier window have pushed out. Instead the window is two parts: of the front part the sum from each sample to its
+// end is known, the back part grows; their sum is the window's. When the front part is used up the back part becomes
+// the front. Each sample is added twice in all, nothing is ever subtracted, and compensation works as in the plain
+// kernel.
 //
 // Smoothing is the same with maps in place of sums: one step of it is linear in (level, trend), so a run of samples is
 // one matrix, that depends on its length only, and one vector. Extremes keep the samples that can still become one.

@@ -14,8 +14,8 @@ namespace tocsin::promql {
 class SlidingKernel {
  public:
   virtual ~SlidingKernel() = default;
-  /// Another series begins; `samples` stays where it is until the next begin(), and the scalar arguments are the same at
-  /// each step. False: these samples are better left to the plain kernel.
+  /// Another series begins; `samples` stays where it is until the next begin(), and the scalar arguments are the same
+  /// at each step. False: these samples are better left to the plain kernel.
   virtual bool begin(std::span<const Sample> samples, const double* params) = 0;
   /// Of samples[first, end), which are w.samples too. Neither end moves back from call to call.
   virtual double at(std::size_t first, std::size_t end, const Window& w) = 0;

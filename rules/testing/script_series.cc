@@ -174,9 +174,16 @@ std::optional<double> parse_script_number(std::string_view text) {
   return points.front().v;
 }
 
-bool is_start_timestamp_line(std::string_view text) {
+std::optional<Labels> start_timestamp_labels(std::string_view text) {
   const std::size_t end = end_of_labels(text);
-  return text.substr(end).starts_with("@st") || text.substr(0, end).ends_with("@st");
+  std::string_view labels = text.substr(0, end);
+  if (labels.ends_with("@st")) {
+    labels.remove_suffix(3);
+  } else if (!text.substr(end).starts_with("@st")) {
+    return std::nullopt;
+  }
+  const auto parsed = parse_labels(labels);
+  return parsed ? std::optional<Labels>(*parsed) : Labels();
 }
 
 }  // namespace tocsin

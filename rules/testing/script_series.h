@@ -27,7 +27,7 @@ struct ScriptSeries {
 Result<ScriptSeries> parse_script_series(std::string_view text);
 /// A number and nothing else: `1`, `-1e3`, `NaN`, `+Inf`.
 std::optional<double> parse_script_number(std::string_view text);
-/// `series@st …`: start timestamps, which we do not keep.
-bool is_start_timestamp_line(std::string_view text);
+/// The series of a line `series@st …`, which gives start timestamps; nothing for other lines.
+std::optional<Labels> start_timestamp_labels(std::string_view text);
 
 }  // namespace tocsin
