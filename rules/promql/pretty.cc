@@ -40,7 +40,9 @@ struct Layout {
   }
   std::string operator()(const Binary& n) const {
     if (fits()) return on_one_line();
-    return fmt::format("{}\n{}{}\n{}", inside(*n.lhs), indent(), operator_text(n), inside(*n.rhs));
+    const bool number = n.lhs->as<NumberLiteral>() != nullptr;
+    const std::string left = number ? indent() + "  " + left_text(n) : inside(*n.lhs);
+    return fmt::format("{}\n{}{}\n{}", left, indent(), operator_text(n), inside(*n.rhs));
   }
   std::string operator()(const Aggregate& n) const {
     if (fits()) return on_one_line();

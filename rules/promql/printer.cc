@@ -103,13 +103,7 @@ struct Printer {
   std::string operator()(const Paren& n) const { return fmt::format("({})", to_string(*n.inner)); }
   std::string operator()(const Unary& n) const { return (n.negate ? "-" : "+") + to_string(*n.inner); }
   std::string operator()(const Binary& n) const {
-    return fmt::format("{} {} {}", print_base(n), operator_text(n), to_string(*n.rhs));
-  }
-  /// What stands on the left: `+Inf ^ 2` would be +(Inf ^ 2).
-  static std::string print_base(const Binary& n) {
-    std::string out = to_string(*n.lhs);
-    if (n.op == BinaryOp::kPow && out.starts_with('+') && n.lhs->as<NumberLiteral>() != nullptr) out.erase(0, 1);
-    return out;
+    return fmt::format("{} {} {}", left_text(n), operator_text(n), to_string(*n.rhs));
   }
   std::string operator()(const Aggregate& n) const {
     return fmt::format("{}({}{})", aggregate_text(n), n.parameter ? to_string(*n.parameter) + ", " : "",
@@ -169,6 +163,12 @@ std::string print_bare(const DurationExpr& e) {
 }
 
 }  // namespace
+
+std::string left_text(const Binary& node) {
+  std::string out = to_string(*node.lhs);
+  if (node.op == BinaryOp::kPow && out.starts_with('+') && node.lhs->as<NumberLiteral>() != nullptr) out.erase(0, 1);
+  return out;
+}
 
 std::string operator_text(const Binary& node) {
   return fmt::format("{}{}{}", to_string(node.op), node.return_bool ? " bool" : "",

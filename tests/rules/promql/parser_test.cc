@@ -181,6 +181,68 @@ TEST(Parser, SaysWhatIsWrongAndWhere) {
       {"foo ! bar", "1:5: parse error: unexpected character after '!': ' '"},
       {"\"foo", "1:1: parse error: unterminated quoted string"},
       {"foo $ bar", "1:5: parse error: unexpected character: '$'"},
+      {"(1))", "1:5: parse error: unexpected right parenthesis ')'"},
+      {"2.5.", "1:1: parse error: bad number or duration syntax: \"2.5.\""},
+      {"100..4", "1:1: parse error: bad number or duration syntax: \"100..\""},
+      {"0deadbeef", "1:1: parse error: bad number or duration syntax: \"0de\""},
+      {"1_e3", "1:1: parse error: bad number or duration syntax: \"1_e\""},
+      {"0b101", "1:1: parse error: bad number or duration syntax: \"0\""},
+      {"1e400", "1:1: parse error: error parsing number: strconv.ParseFloat: parsing \"1e400\": value out of range"},
+      {"0x", "1:1: parse error: error parsing number: strconv.ParseFloat: parsing \"0x\": invalid syntax"},
+      {".5.5", "1:1: parse error: error parsing number: strconv.ParseFloat: parsing \".5.5\": invalid syntax"},
+      {"foo[1.5m]", "1:5: parse error: unknown unit \".\" in duration \"1.5m\""},
+      {"foo[5y1hs]", "1:5: parse error: unknown unit \"hs\" in duration \"5y1hs\""},
+      {"foo[5m1h]", "1:5: parse error: not a valid duration string: \"5m1h\""},
+      {"foo[300000000000y]", "1:5: parse error: duration out of range"},
+      {"foo offset 9.5e10", "1:12: parse error: duration out of range"},
+      {"foo[5m1]", "1:5: parse error: bad number or duration syntax: \"5m1\""},
+      {"foo[5s x 5s]", "1:8: parse error: unexpected character: 'x', expected ':'"},
+      {"foo[5m::1m]", "1:8: parse error: unexpected colon ':'"},
+      {"foo[:5m]", "1:5: parse error: unexpected colon before duration in duration expression"},
+      {"foo[", "1:5: parse error: unexpected end of input in duration expression"},
+      {"foo[5m", "1:7: parse error: unclosed left bracket"},
+      {"foo[5m[", "1:7: parse error: unexpected left bracket '['"},
+      {"foo[step]",
+       "1:9: parse error: unexpected \"]\" in subquery or range selector, expected number, duration, step(), or "
+       "range()"},
+      {"foo[5s/0d]", "1:7: parse error: division by zero"},
+      {"foo offset (4d%0)", "1:15: parse error: modulo by zero"},
+      {"\"\\c\"", "1:1: parse error: unknown escape sequence U+0063 'c'"},
+      {"\"\\x.\"", "1:1: parse error: illegal character U+002E '.' in escape sequence"},
+      {"'\\ud800'", "1:1: parse error: escape sequence is an invalid Unicode code point"},
+      {"'\\777'", "1:1: parse error: escape sequence is an invalid Unicode code point"},
+      {"\"\\", "1:1: parse error: escape sequence not terminated"},
+      {"\"\\x4", "1:1: parse error: escape sequence not terminated"},
+      {"`\\``", "1:4: parse error: unterminated raw string"},
+      {"\"a\nb\"", "1:1: parse error: unterminated quoted string"},
+      {"some_metric{a=\"\xff\"}", "1:15: parse error: invalid UTF-8 rune"},
+      {"foo \x01", "1:5: parse error: unexpected character: '\\x01'"},
+      {"foo !", "1:5: parse error: unexpected character after '!': '\uFFFD'"},
+      {"1 =~ 1", "1:3: parse error: unexpected character after '=': '~'"},
+      {"some}", "1:5: parse error: unexpected character: '}'"},
+      {"foo{a>=\"b\"}", "1:6: parse error: unexpected character inside braces: '>'"},
+      {"foo{\"a\"=}", "1:9: parse error: unexpected \"}\" in label matching, expected string"},
+      {"sum without(==)(x)", "1:13: parse error: unexpected <op:==> in grouping opts, expected label"},
+      {"sum without(a,,)(x)", "1:15: parse error: unexpected \",\" in grouping opts, expected label"},
+      {"sum some_metric by (test)", "1:5: parse error: unexpected identifier \"some_metric\""},
+      {"sum (some_metric) without (test) by (test)", "1:34: parse error: unexpected <by>"},
+      {"a - on(b) ignoring(c) d", "1:11: parse error: unexpected <ignoring>"},
+      {"foo + group_left(baz) bar", "1:7: parse error: unexpected <group_left>"},
+      {"foo and bool 10", "1:5: parse error: bool modifier can only be used on comparison operators"},
+      {"1 or on(bar) foo", "1:1: parse error: vector matching only allowed between instant vectors"},
+      {"@@", "1:1: parse error: unexpected <op:@>"},
+      {"-=", "1:2: parse error: unexpected \"=\""},
+      {"rate(some_metric[5m]) @ 1234",
+       "1:1: parse error: @ modifier must be preceded by an instant vector selector or range vector selector or a "
+       "subquery"},
+      {"info(a, b{c=\"d\"})", "1:9: parse error: expected label selectors only, got vector selector instead"},
+      {"info(a, {b=\"c\"} == 1)", "1:9: parse error: expected label selectors only"},
+      {"label_set(a, \"b\")",
+       "1:1: parse error: expected pairs of a name and a value in call to \"label_set\", got 2 argument(s)"},
+      {"label_set(a, \"b\", \"c\", \"d\")",
+       "1:1: parse error: expected pairs of a name and a value in call to \"label_set\", got 4 argument(s)"},
+      {"1 default foo", "1:1: parse error: a scalar always has a value: it cannot be the left operand of \"default\""},
+      {"foo if 1", "1:1: parse error: set operator \"if\" not allowed in binary scalar expression"},
       {"foo[5m] anchored smoothed", "1:1: parse error: anchored and smoothed modifiers cannot be used together"},
   };
   for (const ErrorCase& c : cases) EXPECT_EQ(reprinted(c.text), c.error) << c.text;
@@ -200,14 +262,31 @@ TEST(Parser, RefusesWhatIsTooDeepOrTooLong) {
   EXPECT_FALSE(parse(std::string(1 << 20, 'a')));
 }
 
-TEST(Parser, RefusesWhatIsExperimentalWhereThatIsSwitchedOff) {
-  for (const char* text : {"mad_over_time(x[5m])", "limitk(1, x)", "sum(sort_by_label(x, \"a\"))"}) {
-    EXPECT_TRUE(parse(text)) << text;
-    const auto refused = parse(text, ParseOptions::strict());
-    ASSERT_FALSE(refused) << text;
-    EXPECT_NE(refused.error().message.find("enabled"), std::string::npos) << refused.error().message;
+TEST(Parser, StrictlyTakesWhatPrometheusTakesWithoutAnyFlag) {
+  const ErrorCase cases[] = {
+      {"mad_over_time(x[5m])", "1:1: parse error: function \"mad_over_time\" is not enabled"},
+      {"info(x)", "1:1: parse error: function \"info\" is not enabled"},
+      {"limitk(1, x)",
+       "1:1: parse error: limitk() is experimental and must be enabled with "
+       "--enable-feature=promql-experimental-functions"},
+      {"a + fill (0) b", "1:1: parse error: binop fill modifiers are experimental and not enabled"},
+      {"rate(x[5m] anchored)", "1:6: parse error: anchored modifier is experimental and not enabled"},
+      {"x smoothed", "1:1: parse error: smoothed modifier is experimental and not enabled"},
+      {"a default b", "1:3: parse error: operator \"default\" is an extension of PromQL and is not enabled"},
+      {"1 + (a IF b)", "1:8: parse error: operator \"if\" is an extension of PromQL and is not enabled"},
+      {"label_set(a, \"b\", \"c\")",
+       "1:1: parse error: function \"label_set\" is an extension of PromQL and is not enabled"},
+  };
+  for (const ErrorCase& c : cases) {
+    EXPECT_TRUE(parse(c.text)) << c.text;
+    const auto refused = parse(c.text, ParseOptions::strict());
+    ASSERT_FALSE(refused) << c.text;
+    EXPECT_EQ(refused.error().str(), c.error) << c.text;
   }
-  EXPECT_TRUE(parse("sum(rate(x[5m]))", ParseOptions::strict()));
+  for (const char* text :
+       {"sum(rate(x[5m]))", "default + if{ifnot=\"a\"}", "sum by (default, if) (x)", "x[5m + step()]"}) {
+    EXPECT_TRUE(parse(text, ParseOptions::strict())) << text;
+  }
 }
 
 }  // namespace

@@ -43,10 +43,11 @@ struct List {
 void add(bench::QueryList from) {
   const auto list = std::make_shared<List>(std::move(from));
   for (const bench::ListedQuery& q : list->list.queries) {
-    benchmark::RegisterBenchmark(
-        (list->list.name + "/" + std::to_string(q.steps) + "/" + q.text).c_str(), [list, q](benchmark::State& state) {
-          run(state, list->filled(), q.text, list->list.end, q.steps, list->list.step);
-        })->Unit(benchmark::kMicrosecond);
+    benchmark::RegisterBenchmark((list->list.name + "/" + std::to_string(q.steps) + "/" + q.text).c_str(),
+                                 [list, q](benchmark::State& state) {
+                                   run(state, list->filled(), q.text, list->list.end, q.steps, list->list.step);
+                                 })
+        ->Unit(benchmark::kMicrosecond);
   }
 }
 

@@ -41,12 +41,12 @@ void each_size(std::vector<ListedQuery>& out, const std::string& text, std::vect
 
 QueryList list_rules() {
   constexpr std::int64_t kSamples = 40, kInterval = 15'000;
-  QueryList list{.name = "rules", .queries = {}, .end = kStart + (kSamples - 1) * kInterval, .step = kInterval, .fill = {}};
-  for (const char* text :
-       {"http_requests_total", R"(http_requests_total{instance="host-7",path="/3"})",
-        "sum(rate(http_requests_total[5m]))", "sum by (instance) (rate(http_requests_total[5m]))",
-        "http_requests_total > 1e9", "http_requests_total - http_requests_total",
-        "avg_over_time(http_requests_total[5m])", "rate(http_requests_total[5m]) > 1e9"}) {
+  QueryList list{
+      .name = "rules", .queries = {}, .end = kStart + (kSamples - 1) * kInterval, .step = kInterval, .fill = {}};
+  for (const char* text : {"http_requests_total", R"(http_requests_total{instance="host-7",path="/3"})",
+                           "sum(rate(http_requests_total[5m]))", "sum by (instance) (rate(http_requests_total[5m]))",
+                           "http_requests_total > 1e9", "http_requests_total - http_requests_total",
+                           "avg_over_time(http_requests_total[5m])", "rate(http_requests_total[5m]) > 1e9"}) {
     list.queries.push_back({text, 1});
   }
   list.fill = [](SeriesStore& store) {
@@ -66,14 +66,32 @@ QueryList list_a() {
   each_size(q, "a_X", {1, 1000});
   each_size(q, "rate(a_X[1m])", {1, 1000, 10000});
   q.push_back({"rate(sparse[1m])", 10000});
-  for (const char* text :
-       {"holt_winters(a_X[1d], 0.3, 0.3)", "changes(a_X[1d])", "rate(a_X[1d])", "absent_over_time(a_X[1d])", "-a_X",
-        "a_X and b_X{l=~'.*[0-4]$'}", "a_X or b_X{l=~'.*[0-4]$'}", "a_X unless b_X{l=~'.*[0-4]$'}",
-        "a_X and b_X{l='notfound'}", "abs(a_X)", "label_replace(a_X, 'l2', '$1', 'l', '(.*)')",
-        "label_join(a_X, 'l2', '-', 'l', 'l')", "sum(a_X)", "avg(a_X)", "sum without (l)(h_X)", "sum without (le)(h_X)",
-        "sum by (l)(h_X)", "sum by (le)(h_X)", "topk(1, a_X)", "topk(5, a_X)", "rate(a_X[1m]) + rate(b_X[1m])",
-        "sum without (l)(rate(a_X[1m]))", "sum without (l)(rate(a_X[1m])) / sum without (l)(rate(b_X[1m]))",
-        "histogram_quantile(0.9, rate(h_X[5m]))", "a_X + on(l) group_right a_one", "timestamp(a_X)"}) {
+  for (const char* text : {"holt_winters(a_X[1d], 0.3, 0.3)",
+                           "changes(a_X[1d])",
+                           "rate(a_X[1d])",
+                           "absent_over_time(a_X[1d])",
+                           "-a_X",
+                           "a_X and b_X{l=~'.*[0-4]$'}",
+                           "a_X or b_X{l=~'.*[0-4]$'}",
+                           "a_X unless b_X{l=~'.*[0-4]$'}",
+                           "a_X and b_X{l='notfound'}",
+                           "abs(a_X)",
+                           "label_replace(a_X, 'l2', '$1', 'l', '(.*)')",
+                           "label_join(a_X, 'l2', '-', 'l', 'l')",
+                           "sum(a_X)",
+                           "avg(a_X)",
+                           "sum without (l)(h_X)",
+                           "sum without (le)(h_X)",
+                           "sum by (l)(h_X)",
+                           "sum by (le)(h_X)",
+                           "topk(1, a_X)",
+                           "topk(5, a_X)",
+                           "rate(a_X[1m]) + rate(b_X[1m])",
+                           "sum without (l)(rate(a_X[1m]))",
+                           "sum without (l)(rate(a_X[1m])) / sum without (l)(rate(b_X[1m]))",
+                           "histogram_quantile(0.9, rate(h_X[5m]))",
+                           "a_X + on(l) group_right a_one",
+                           "timestamp(a_X)"}) {
     std::string ours = text;
     if (ours.starts_with("holt_winters")) ours.replace(0, 12, "double_exponential_smoothing");
     each_size(q, ours, {1, 1000});
@@ -109,20 +127,31 @@ QueryList list_a() {
 QueryList list_b() {
   constexpr std::int64_t kSamples = 720, kInterval = 30'000;
   QueryList list{.name = "B", .queries = {}, .end = kStart + (kSamples - 1) * kInterval, .step = kInterval, .fill = {}};
-  std::vector<std::string> texts = {
-      "http_requests_total", "sum(http_requests_total)", "sum by (pod) (http_requests_total)",
-      "topk(2, http_requests_total)", "bottomk(2, http_requests_total)", "rate(http_requests_total[1m])",
-      "rate(http_requests_total[10m])", "sum_over_time(rate(http_requests_total[1m])[10m:1m])",
-      "sum(rate(http_requests_total[1m]))", "sum by (pod) (rate(http_requests_total[1m]))",
-      "quantile by (pod) (scalar(min(http_requests_total)), http_requests_total)",
-      "http_requests_total{container=\"c1\"} / ignoring (container) http_responses_total",
-      "http_requests_total / on (pod) group_left () http_responses_total", "http_requests_total * 10",
-      "-http_requests_total", "http_requests_total > 10", "http_requests_total offset 5m",
-      "http_requests_total @ " + std::to_string(kStart / 1000 + 600), "clamp(http_requests_total, 5, 10)",
-      "clamp_min(http_requests_total, 10)", "clamp(1 - http_requests_total, 10 - 5, 10)",
-      "clamp(irate(http_requests_total[1m]), 10 - 5, 10)",
-      "histogram_quantile(0.9, sum by (pod, le) (http_response_seconds_bucket))", "sort(http_requests_total)",
-      "absent(http_requests_total)"};
+  std::vector<std::string> texts = {"http_requests_total",
+                                    "sum(http_requests_total)",
+                                    "sum by (pod) (http_requests_total)",
+                                    "topk(2, http_requests_total)",
+                                    "bottomk(2, http_requests_total)",
+                                    "rate(http_requests_total[1m])",
+                                    "rate(http_requests_total[10m])",
+                                    "sum_over_time(rate(http_requests_total[1m])[10m:1m])",
+                                    "sum(rate(http_requests_total[1m]))",
+                                    "sum by (pod) (rate(http_requests_total[1m]))",
+                                    "quantile by (pod) (scalar(min(http_requests_total)), http_requests_total)",
+                                    "http_requests_total{container=\"c1\"} / ignoring (container) http_responses_total",
+                                    "http_requests_total / on (pod) group_left () http_responses_total",
+                                    "http_requests_total * 10",
+                                    "-http_requests_total",
+                                    "http_requests_total > 10",
+                                    "http_requests_total offset 5m",
+                                    "http_requests_total @ " + std::to_string(kStart / 1000 + 600),
+                                    "clamp(http_requests_total, 5, 10)",
+                                    "clamp_min(http_requests_total, 10)",
+                                    "clamp(1 - http_requests_total, 10 - 5, 10)",
+                                    "clamp(irate(http_requests_total[1m]), 10 - 5, 10)",
+                                    "histogram_quantile(0.9, sum by (pod, le) (http_response_seconds_bucket))",
+                                    "sort(http_requests_total)",
+                                    "absent(http_requests_total)"};
   for (const char* function : {"count", "sum", "avg", "min", "max", "stddev", "stdvar", "last", "present"}) {
     for (const char* range : {"5m", "1h", "6h"}) {
       texts.push_back(fmt::format("{}_over_time(http_requests_total[{}])", function, range));
