@@ -2,6 +2,7 @@
 //
 //   shards     run probes, each on a thread of its own        ProbeRun        -> take(runs)
 //   ingest_    puts what they found into store_               samples
+//   metrics_db_  keeps what store_ holds, and held before     SeriesBatch
 //   rules_     evaluates rule groups over store_              GroupEvaluation -> take(evaluation)
 //   notifications_  routes and groups alerts, commits to db_  OutboxRow
 //   queries_   runs what the API is asked over store_, a slice at a time
@@ -24,6 +25,8 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr Duration kMaintenanceInterval = std::chrono::seconds(15);
+/// How long the walk takes that writes how each growing chunk stands; a start has to read up to two such times of log.
+constexpr Duration kGrowingLap = std::chrono::minutes(10);
 constexpr Duration kPruneInterval = std::chrono::hours(1);
 constexpr Duration kStopTimeout = std::chrono::seconds(10);
 
@@ -82,6 +85,22 @@ App::App(asio::io_context& engine, Clock& clock, std::shared_ptr<const Config> c
 
 App::~App() = default;
 
+void App::keep_samples(const std::string& path) {
+  const Deadline began = clock_.steady();
+  const StorageConfig& storage = config_->storage;
+  Result<std::unique_ptr<MetricsDb>> opened =
+      MetricsDb::open(path, storage.disk, store_, clock_.now() - storage.limits.retention);
+  if (!opened) {
+    log::error("{}; samples are in memory only, and a restart will forget them", opened.error().message);
+    return;
+  }
+  metrics_db_ = std::move(*opened);
+  const SeriesStoreStats& stats = store_.stats();
+  if (stats.series == 0) return;
+  log::info("{} series with {} samples are back after {} ms", stats.series, stats.samples,
+            std::chrono::duration_cast<Duration>(clock_.steady() - began).count());
+}
+
 Result<void> App::start() {
   if (const Result<void> listening = server_.start(); !listening) return listening;
   last_reload_ = {true, clock_.now(), ""};
@@ -106,6 +125,10 @@ Result<void> App::start() {
   tasks_.spawn("notifications", std::move(notifications));
   tasks_.spawn("maintenance", std::move(maintenance));
   tasks_.spawn("loop lag", std::move(lag));
+  if (metrics_db_) {
+    asio::awaitable<void> flushing = flush_samples();
+    tasks_.spawn("samples to disk", std::move(flushing));
+  }
   if (const auto interval = service_manager::watchdog_interval()) {
     asio::awaitable<void> watchdog = keep_watchdog_quiet(*interval);
     tasks_.spawn("watchdog", std::move(watchdog));
@@ -168,6 +191,7 @@ void App::use(std::shared_ptr<const Config> config) {
     log::warn("server.listen, storage.directory and probe_threads only change with a restart");
   }
   config_ = std::move(config);
+  if (metrics_db_) metrics_db_->set_limits(config_->storage.disk);
   log::set_level(EnumNames<LogLevel>::kNames[static_cast<int>(config_->log_level)].name);
   queries_.set_config(config_->query);
   rules_.set_groups(config_->groups, rule_context(*config_, clock_));
@@ -186,6 +210,19 @@ asio::awaitable<void> App::stop() {
   co_await delivery_.stop(deadline);
   co_await server_.stop(deadline);
   db_->flush();
+  if (metrics_db_) {
+    metrics_db_->flush(store_, 0, clock_.now());
+    metrics_db_->wait();
+  }
+}
+
+asio::awaitable<void> App::flush_samples() {
+  for (;;) {
+    const Duration interval = config_->storage.flush_interval;
+    co_await clock_.sleep_until(clock_.now() + interval);
+    const double part = static_cast<double>(interval.count()) / static_cast<double>(kGrowingLap.count());
+    metrics_db_->flush(store_, part, clock_.now());
+  }
 }
 
 asio::awaitable<void> App::maintain() {

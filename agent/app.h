@@ -16,6 +16,7 @@
 #include "agent/probe_shard.h"
 #include "agent/query_runner.h"
 #include "agent/rule_loop.h"
+#include "agent/store/metrics_db.h"
 #include "agent/store/series_store.h"
 #include "agent/store/state_db.h"
 #include "notifiers/delivery.h"
@@ -37,6 +38,9 @@ class App {
   App(boost::asio::io_context& engine, Clock& clock, std::shared_ptr<const Config> config, std::unique_ptr<StateDb> db);
   ~App();
 
+  /// Takes back the samples that `path` kept, and keeps them there from now on. When it cannot, says so in the log, and
+  /// samples are in memory only. Before start().
+  void keep_samples(const std::string& path);
   /// Starts everything and listens. Error: the address cannot be had.
   Result<void> start();
   /// All or nothing: a configuration with a mistake changes nothing.
@@ -59,6 +63,8 @@ class App {
   bool ready() const { return ready_; }
   HeartbeatBook& heartbeats() { return heartbeats_; }
   StateDb& state_db() { return *db_; }
+  /// None when samples are in memory only.
+  const MetricsDb* metrics_db() const { return metrics_db_.get(); }
   std::uint16_t port() const { return server_.port(); }
 
  private:
@@ -69,6 +75,7 @@ class App {
   void watch_self();
   void collect(MetricSink& sink) const;
   boost::asio::awaitable<void> maintain();
+  boost::asio::awaitable<void> flush_samples();
   boost::asio::awaitable<void> keep_watchdog_quiet(Duration interval);
 
   boost::asio::io_context& engine_;
@@ -77,6 +84,7 @@ class App {
   std::unique_ptr<StateDb> db_;
   HeartbeatBook heartbeats_;
   SeriesStore store_;
+  std::unique_ptr<MetricsDb> metrics_db_;
   Ingest ingest_;
   HttpClient http_;
   Delivery delivery_;

@@ -27,6 +27,23 @@ void collect_store(MetricSink& sink, const SeriesStoreStats& s) {
                static_cast<double>(s.series_refused_total));
 }
 
+void collect_disk(MetricSink& sink, const MetricsDb::Stats& s) {
+  sink.gauge("tocsin_storage_bytes", "Bytes in use in metrics.db.", {}, static_cast<double>(s.bytes));
+  sink.gauge("tocsin_storage_oldest_timestamp_seconds", "Since when metrics.db has samples; 0: it has no full chunk yet.",
+             {}, to_seconds(s.oldest));
+  sink.counter("tocsin_storage_transactions_total", "Transactions committed to metrics.db.", {},
+               static_cast<double>(s.transactions_total));
+  sink.counter("tocsin_storage_errors_total", "Transactions that could not be committed.", {},
+               static_cast<double>(s.errors_total));
+  sink.counter("tocsin_storage_samples_written_total", "Samples written to metrics.db.", {},
+               static_cast<double>(s.samples_written_total));
+  sink.counter("tocsin_storage_batches_skipped_total",
+               "Batches of samples that were not written in time, because the disk was full, damaged or too slow.", {},
+               static_cast<double>(s.batches_skipped_total));
+  sink.gauge("tocsin_storage_queued_bytes", "Bytes that wait to be written.", {}, static_cast<double>(s.queued_bytes));
+  sink.gauge("tocsin_storage_failing", "1 while metrics.db cannot be written.", {}, s.failing ? 1 : 0);
+}
+
 void collect_targets(MetricSink& sink, const Ingest& ingest) {
   struct Sum {
     double targets = 0, runs = 0, failures = 0, missed = 0, refused = 0;
@@ -139,6 +156,7 @@ void App::collect(MetricSink& sink) const {
              to_seconds(last_reload_.at));
   collect_targets(sink, ingest_);
   collect_store(sink, store_.stats());
+  if (metrics_db_) collect_disk(sink, metrics_db_->stats());
   collect_rules(sink, rules_);
   collect_queries(sink, queries_);
   std::map<std::string, double> alerts{{"active", 0}, {"suppressed", 0}, {"unprocessed", 0}};

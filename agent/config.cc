@@ -147,8 +147,20 @@ void read_groups(Config& config, const ConfigNode& document, Diagnostics& diagno
 
 void StorageConfig::fields(Fields& f) {
   f("directory", directory,
-    "Where state.db is kept. Default: $STATE_DIRECTORY, else $XDG_STATE_HOME/tocsin, else ~/.local/state/tocsin.");
-  f("retention", limits.retention, "How long samples are kept in memory.")
+    "Where state.db and metrics.db are kept. Default: $STATE_DIRECTORY, else $XDG_STATE_HOME/tocsin, else ~/.local/state/tocsin.");
+  f("retention", disk.retention, "How long samples are kept on disk, in metrics.db.")
+      .range(std::chrono::hours(2), std::chrono::hours(24 * 3660));
+  f("disk_bytes_max", disk.bytes_max,
+    "How large metrics.db may become; the oldest samples go first. 0: samples are in memory only, and a restart forgets "
+    "them.")
+      .check([](std::size_t v) { return v == 0 || v >= (4U << 20); }, "must be 0 or at least 4194304");
+  f("flush_interval", flush_interval, "How often new samples are written to metrics.db: what a kill may lose.")
+      .range(std::chrono::milliseconds(100), std::chrono::minutes(5));
+  f("disk_queue_bytes_max", disk.queue_bytes_max,
+    "How many bytes may wait for a slow disk. More are not kept, and what is in memory is written again later.")
+      .range(1U << 20, std::size_t{1} << 40);
+  f("memory_retention", limits.retention,
+    "How long samples are kept in memory, where rules find them. Queries go on to the disk; rules do not.")
       .range(std::chrono::minutes(10), std::chrono::hours(24 * 400));
   f("series_max", limits.series_max, "How many series there may be at once; more are refused and counted.")
       .range(100, 100'000'000);

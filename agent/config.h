@@ -8,6 +8,7 @@
 #include "agent/core/config/fields.h"
 #include "agent/core/labels.h"
 #include "agent/net/http_server.h"
+#include "agent/store/metrics_db.h"
 #include "agent/query_runner.h"
 #include "agent/store/series_store.h"
 #include "notifiers/delivery.h"
@@ -28,6 +29,8 @@ struct StorageConfig {
   /// Empty: $STATE_DIRECTORY, else $XDG_STATE_HOME/tocsin, else ~/.local/state/tocsin.
   std::string directory;
   SeriesStoreLimits limits;
+  MetricsDbLimits disk;  // bytes_max 0: samples are in memory only
+  Duration flush_interval = std::chrono::seconds(1);
   Duration history = std::chrono::hours(24 * 90);
   void fields(Fields& f);
 };

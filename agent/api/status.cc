@@ -90,6 +90,19 @@ json rules_json(const App& app) {
   return out;
 }
 
+json storage_json(const App& app) {
+  const SeriesStoreStats& memory = app.store().stats();
+  json out{{"series", memory.series}, {"samples", memory.samples}, {"memory_bytes", memory.bytes}};
+  if (const MetricsDb* db = app.metrics_db()) {
+    const MetricsDb::Stats disk = db->stats();
+    out["disk"] = {{"bytes", disk.bytes},
+                   {"oldest", time_or_null(disk.oldest)},
+                   {"failing", disk.failing},
+                   {"error", disk.failing ? disk.error : ""}};
+  }
+  return out;
+}
+
 json channels_json(const App& app) {
   json out = json::array();
   for (const ChannelStatus& channel : app.delivery().status()) {
@@ -118,7 +131,8 @@ void add_status_routes(HttpServer& server, App& app) {
                                    {"targets", targets_json(app)},
                                    {"alerts", alerts_json(app)},
                                    {"rules", rules_json(app)},
-                                   {"channels", channels_json(app)}};
+                                   {"channels", channels_json(app)},
+                                   {"storage", storage_json(app)}};
                  // Text from targets need not be UTF-8.
                  ServerResponse response =
                      ServerResponse::json(200, status.dump(-1, ' ', false, json::error_handler_t::replace));

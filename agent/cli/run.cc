@@ -108,6 +108,7 @@ int run(const std::string& file) {
 
   SystemClock clock;
   App app(engine, clock, config, std::move(*db));
+  if (config->storage.disk.bytes_max > 0) app.keep_samples(*directory + "/metrics.db");
   if (const Result<void> started = app.start(); !started) {
     log::error("{}", started.error().message);
     return kBad;
