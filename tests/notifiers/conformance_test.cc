@@ -41,10 +41,33 @@ const std::vector<Subject>& subjects() {
              "require_tls = false\nusername = 'tocsin'\npassword = '{}'\n",
              port, kSecret);
        }},
+      {"discord", Transport::kHttp,
+       [](const std::string& url, std::uint16_t) {
+         return fmt::format("webhook_url = '{}/api/webhooks/1/{}'\n", url, kSecret);
+       }},
+      {"exec", Transport::kNone, [](const std::string&, std::uint16_t) { return std::string("command = ['true']\n"); }},
       {"log", Transport::kNone, [](const std::string&, std::uint16_t) { return std::string(); }},
+      {"mattermost", Transport::kHttp,
+       [](const std::string& url, std::uint16_t) {
+         return fmt::format("webhook_url = '{}/hooks/{}'\n", url, kSecret);
+       }},
+      {"msteams", Transport::kHttp,
+       [](const std::string& url, std::uint16_t) { return fmt::format("webhook_url = '{}/flow/{}'\n", url, kSecret); }},
+      {"ntfy", Transport::kHttp,
+       [](const std::string& url, std::uint16_t) {
+         return fmt::format("url = '{}'\ntopic = '{}'\ntoken = '{}'\n", url, kSecret, kSecret);
+       }},
+      {"opsgenie", Transport::kHttp,
+       [](const std::string& url, std::uint16_t) {
+         return fmt::format("api_key = '{}'\napi_url = '{}'\n", kSecret, url);
+       }},
       {"pagerduty", Transport::kHttp,
        [](const std::string& url, std::uint16_t) {
          return fmt::format("routing_key = '{}'\nurl = '{}/v2/enqueue'\n", kSecret, url);
+       }},
+      {"pushover", Transport::kHttp,
+       [](const std::string& url, std::uint16_t) {
+         return fmt::format("token = '{}'\nuser_key = '{}x'\napi_url = '{}'\n", kSecret, kSecret, url);
        }},
       {"slack", Transport::kHttp,
        [](const std::string& url, std::uint16_t) {
@@ -53,6 +76,16 @@ const std::vector<Subject>& subjects() {
       {"slack", Transport::kHttp,
        [](const std::string& url, std::uint16_t) {
          return fmt::format("token = '{}'\nchannel = 'C0'\napi_url = '{}'\n", kSecret, url);
+       }},
+      {"sms", Transport::kHttp,
+       [](const std::string& url, std::uint16_t) {
+         return fmt::format(
+             "account_sid = 'AC1'\nauth_token = '{}'\nfrom = '+15550001'\nto = '+15550002'\napi_url = '{}'\n", kSecret,
+             url);
+       }},
+      {"telegram", Transport::kHttp,
+       [](const std::string& url, std::uint16_t) {
+         return fmt::format("token = '{}'\nchat_id = '-1001'\napi_url = '{}'\n", kSecret, url);
        }},
       {"webhook", Transport::kHttp,
        [](const std::string& url, std::uint16_t) {
