@@ -3,7 +3,7 @@
 // `default`, `if` and `ifnot` are MetricsQL's. To them NaN is no value, so that 0/0 can be given one. A gap is filled
 // under the labels of the left side; if there is nothing at all on the left, the right side stands in for it.
 //
-// `</` and `>/` trim native histograms. Of floats they make nothing and say so, like Prometheus.
+// `</` and `>/` trim native histograms. Of floats they make nothing, and say so between two vectors, like Prometheus.
 
 #include <cmath>
 #include <unordered_map>
@@ -106,7 +106,8 @@ class GapOperator final : public VectorNode {
 /// What trimming floats comes to: it is matched as an addition would be, so the same mistakes are errors, and dropped.
 class Trim final : public VectorNode {
  public:
-  Trim(const Binary& node, Planner& planner) : op_(node.op), at_(*node.lhs), sum_(node) {
+  Trim(const Binary& node, Planner& planner)
+      : op_(node.op), between_vectors_(node.matching.has_value()), at_(*node.lhs), sum_(node) {
     sum_.op = BinaryOp::kAdd;
     inner_ = make_binary(sum_, planner);
   }
@@ -116,7 +117,7 @@ class Trim final : public VectorNode {
     if (!in) return in;
     bool any = false;
     for (double& v : in->values()) any |= !is_absent(std::exchange(v, kAbsent));
-    if (any) {
+    if (any && between_vectors_) {
       e.inform(fmt::format("incompatible sample types encountered for binary operator {0}: float {1} float",
                            quoted(to_string(op_)), to_string(op_)),
                at_);
@@ -126,6 +127,7 @@ class Trim final : public VectorNode {
 
  private:
   const BinaryOp op_;
+  const bool between_vectors_;
   const Expr& at_;
   Binary sum_;
   VectorNodePtr inner_;

@@ -187,8 +187,11 @@ bool knows_the_time(std::string_view name) {
                    {"days_in_month", "day_of_month", "day_of_week", "day_of_year", "hour", "minute", "month", "year",
                     "predict_linear", "time", "timestamp", "start_timestamp", "start", "end", "range", "step"});
 }
-bool knows_the_range(std::string_view name) {
-  return is_one_of(name, {"range", "step", "start", "end"});
+/// Whether the value depends on where a query starts and ends and on its step: functions, durations and `@` alike.
+bool knows_the_range(const Expr& expr) {
+  const std::string text = to_string(expr);
+  const auto has = [&](std::string_view call) { return text.find(call) != std::string::npos; };
+  return has("range()") || has("step()") || has("start()") || has("end()");
 }
 
 std::string Runner::check(const ScriptCase& eval, const ExprPtr& expr) {
@@ -232,7 +235,7 @@ std::string Runner::check_instant(const ScriptCase& eval, const ExprPtr& expr, T
   // Once more as the middle step of a range query.
   const promql::ValueType type = result->type();
   const bool is_range = type == promql::ValueType::kMatrix || type == promql::ValueType::kString;
-  if (eval.ordered || is_range || calls(*expr, knows_the_range)) return {};
+  if (eval.ordered || is_range || knows_the_range(*expr)) return {};
   constexpr auto kMinute = std::chrono::minutes(1);
   const auto range = query.range(*store_, at - kMinute, at + kMinute, kMinute);
   if (!range) return "as a range query: " + range.error().message;
