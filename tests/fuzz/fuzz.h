@@ -16,6 +16,7 @@ using Bytes = std::span<const std::uint8_t>;
 void fuzz_chunk(Bytes bytes);
 void fuzz_exposition(Bytes bytes);
 void fuzz_promql(Bytes bytes);
+void fuzz_remote_write(Bytes bytes);
 void fuzz_template(Bytes bytes);
 
 /// What must hold for every input.

@@ -25,9 +25,8 @@ struct FuzzTarget {
   void (*run)(Bytes);
 };
 constexpr FuzzTarget kTargets[] = {
-    {"chunk", fuzz_chunk},
-    {"exposition", fuzz_exposition},
-    {"promql", fuzz_promql},
+    {"chunk", fuzz_chunk},       {"exposition", fuzz_exposition},
+    {"promql", fuzz_promql},     {"remote_write", fuzz_remote_write},
     {"template", fuzz_template},
 };
 
