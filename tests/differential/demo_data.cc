@@ -141,7 +141,7 @@ void add_histogram(Maker& maker, int i) {
 }
 
 void add_what_comes_and_goes(Maker& maker, int i) {
-  const auto level = [i](int k) { return 10.0 * i + k % 17; };
+  const auto level = [i](int k) { return 500 + 10.0 * i + k % 17; };
   // Gaps longer and shorter than the five minutes that a sample stands for "now".
   const auto on = [i](int k) { return (k + 31 * i) % 130 < 50 || (k + 31 * i) % 130 > 90; };
   maker.add(i, "demo_intermittent_metric", {}, level, on, i != 1);

@@ -201,7 +201,7 @@ std::string Generator::aggregate(int depth) {
     case 1:
       return "quantile" + by + "(" + any(kQuantiles) + ", " + of + ")";
     case 2:
-      return "count_values" + by + "(\"value\", round(" + of + "))";
+      return "count_values" + by + "(\"value\", round(" + of + ", 0.73))";
     default:
       return any(kAggregators) + (one_in(2) ? by + "(" + of + ")" : "(" + of + ")" + by);
   }
