@@ -64,6 +64,7 @@ App::App(asio::io_context& engine, Clock& clock, std::shared_ptr<const Config> c
       db_(std::move(db)),
       store_(config_->storage.limits),
       ingest_(store_),
+      remote_write_(store_, ingest_),
       http_(engine.get_executor()),
       delivery_(engine.get_executor(), *db_, NotifierServices{clock, http_}, config_->delivery,
                 [this](const Receipt& receipt) { return notifications_.receipt(receipt); }),

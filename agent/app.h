@@ -15,6 +15,7 @@
 #include "agent/notify_loop.h"
 #include "agent/probe_shard.h"
 #include "agent/query_runner.h"
+#include "agent/remote_write.h"
 #include "agent/rule_loop.h"
 #include "agent/store/metrics_db.h"
 #include "agent/store/series_store.h"
@@ -53,6 +54,7 @@ class App {
   const Config& config() const { return *config_; }
   const SeriesStore& store() const { return store_; }
   const Ingest& ingest() const { return ingest_; }
+  RemoteWriteReceiver& remote_write() { return remote_write_; }
   QueryRunner& queries() { return queries_; }
   const RuleLoop& rules() const { return rules_; }
   const NotifyLoop& notifications() const { return notifications_; }
@@ -86,6 +88,7 @@ class App {
   SeriesStore store_;
   std::unique_ptr<MetricsDb> metrics_db_;
   Ingest ingest_;
+  RemoteWriteReceiver remote_write_;
   HttpClient http_;
   Delivery delivery_;
   NotifyLoop notifications_;

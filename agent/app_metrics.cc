@@ -29,8 +29,8 @@ void collect_store(MetricSink& sink, const SeriesStoreStats& s) {
 
 void collect_disk(MetricSink& sink, const MetricsDb::Stats& s) {
   sink.gauge("tocsin_storage_bytes", "Bytes in use in metrics.db.", {}, static_cast<double>(s.bytes));
-  sink.gauge("tocsin_storage_oldest_timestamp_seconds", "Since when metrics.db has samples; 0: it has no full chunk yet.",
-             {}, to_seconds(s.oldest));
+  sink.gauge("tocsin_storage_oldest_timestamp_seconds",
+             "Since when metrics.db has samples; 0: it has no full chunk yet.", {}, to_seconds(s.oldest));
   sink.counter("tocsin_storage_transactions_total", "Transactions committed to metrics.db.", {},
                static_cast<double>(s.transactions_total));
   sink.counter("tocsin_storage_errors_total", "Transactions that could not be committed.", {},
@@ -42,6 +42,23 @@ void collect_disk(MetricSink& sink, const MetricsDb::Stats& s) {
                static_cast<double>(s.batches_skipped_total));
   sink.gauge("tocsin_storage_queued_bytes", "Bytes that wait to be written.", {}, static_cast<double>(s.queued_bytes));
   sink.gauge("tocsin_storage_failing", "1 while metrics.db cannot be written.", {}, s.failing ? 1 : 0);
+}
+
+void collect_remote_write(MetricSink& sink, const RemoteWriteReceiver::Stats& s) {
+  const auto counter = [&](std::string_view name, std::string_view help, std::uint64_t value) {
+    sink.counter(name, help, {}, static_cast<double>(value));
+  };
+  counter("tocsin_remote_write_requests_total", "Remote write requests that were read.", s.requests_total);
+  counter("tocsin_remote_write_requests_refused_total",
+          "Remote write requests refused as a whole: not snappy, another message, too large.", s.refused_total);
+  counter("tocsin_remote_write_samples_total", "Samples taken in by remote write.", s.samples_total);
+  for (std::size_t i = 0; i < s.rejected_total.size(); ++i) {
+    sink.counter("tocsin_remote_write_samples_rejected_total", "Samples of remote write not taken in, by reason.",
+                 {{"reason", RemoteWriteReceiver::kReasonNames[i]}}, static_cast<double>(s.rejected_total[i]));
+  }
+  counter("tocsin_remote_write_histograms_skipped_total", "Samples of native histograms, which are not kept.",
+          s.histograms_total);
+  counter("tocsin_remote_write_exemplars_skipped_total", "Exemplars, which are not kept.", s.exemplars_total);
 }
 
 void collect_targets(MetricSink& sink, const Ingest& ingest) {
@@ -156,6 +173,7 @@ void App::collect(MetricSink& sink) const {
              to_seconds(last_reload_.at));
   collect_targets(sink, ingest_);
   collect_store(sink, store_.stats());
+  if (config_->remote_write_receiver.enabled) collect_remote_write(sink, remote_write_.stats());
   if (metrics_db_) collect_disk(sink, metrics_db_->stats());
   collect_rules(sink, rules_);
   collect_queries(sink, queries_);

@@ -204,6 +204,7 @@ void Config::fields(Fields& f) {
   f("probe_defaults", probe_defaults, "What probes do unless they say otherwise.");
   f("server", server, "The HTTP server: the page, /metrics and the API.");
   f("storage", storage, "What is kept, where and how long.");
+  f("remote_write_receiver", remote_write_receiver, "Samples that others push.");
   f("query", query, "Queries from outside, as of Grafana: what they may take. Rules are not under these limits.");
   f("delivery", delivery, "How messages are brought to their channels.");
 }

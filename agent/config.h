@@ -10,6 +10,7 @@
 #include "agent/net/http_server.h"
 #include "agent/store/metrics_db.h"
 #include "agent/query_runner.h"
+#include "agent/remote_write.h"
 #include "agent/store/series_store.h"
 #include "notifiers/delivery.h"
 #include "notifiers/route.h"
@@ -71,6 +72,7 @@ struct Config {
   StorageConfig storage;
   DeliveryConfig delivery;
   QueryConfig query;
+  RemoteWriteConfig remote_write_receiver;
 
   std::vector<PlannedTarget> targets;
   std::vector<RuleGroupConfig> groups;

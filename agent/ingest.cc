@@ -13,6 +13,7 @@ namespace tocsin {
 namespace {
 
 constexpr std::size_t kHistory = 120;
+constexpr std::size_t kFamiliesMax = 100'000;
 
 const std::vector<MetricInfo>& frame_metrics() {
   static const std::vector<MetricInfo> metrics{
@@ -141,6 +142,12 @@ void Ingest::set_targets(const std::vector<std::shared_ptr<const PlannedTarget>>
     ++target.run;
     end_unseen(target, now);
   }
+}
+
+void Ingest::describe(MetricInfo info) {
+  if (families_.size() >= kFamiliesMax) return;
+  std::string name = info.name;
+  families_.try_emplace(std::move(name), std::move(info));
 }
 
 std::vector<const TargetStatus*> Ingest::status() const {

@@ -50,6 +50,9 @@ class Ingest {
   /// Targets that are gone: their series end at `now`. Keeps those in `targets`, makes a status for new ones.
   void set_targets(const std::vector<std::shared_ptr<const PlannedTarget>>& targets, TimePoint now);
 
+  /// What a family is that no target has described; of more than 100,000 families nothing new is kept.
+  void describe(MetricInfo info);
+
   std::vector<const TargetStatus*> status() const;
 
   /// The newest samples of all exposed targets in the text exposition format, sorted by family.

@@ -17,6 +17,7 @@ void add_health_routes(HttpServer& server, App& app);     // /-/healthy /-/ready
 void add_metrics_routes(HttpServer& server, App& app);    // /metrics
 void add_status_routes(HttpServer& server, App& app);     // /api/tocsin/v1/status
 void add_heartbeat_routes(HttpServer& server, App& app);  // /heartbeat/NAME
+void add_write_routes(HttpServer& server, App& app);      // /api/v1/write
 void add_page_routes(HttpServer& server, App& app);       // / and the files of the page
 
 /// A handler that needs not suspend.
