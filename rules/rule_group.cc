@@ -33,6 +33,11 @@ struct Rule {
 
   AlertingRule* alerting() { return std::get_if<AlertingRule>(&kind); }
   const AlertingRule* alerting() const { return std::get_if<AlertingRule>(&kind); }
+  /// The metrics that it may write.
+  std::vector<std::string_view> writes() const {
+    if (config.alert.empty()) return {config.record};
+    return {"ALERTS", "ALERTS_FOR_STATE"};
+  }
   /// What a rule is known by across a reload.
   std::string identity() const { return config.name() + Labels(config.labels).str(); }
 };
@@ -146,6 +151,7 @@ void RuleGroup::Impl::evaluate(Rule& rule, TimePoint now, SeriesStore& store, Gr
       if (!written && rule.last_error.empty()) rule.last_error = written.error().message;
     }
     rule.output.finish(store, at);
+    for (const std::string_view metric : rule.writes()) context->query_cache->wrote(metric);
   } else if (AlertingRule* alerting = rule.alerting()) {
     alerting->collect_rows(out);
   }
@@ -191,6 +197,7 @@ GroupEvaluation RuleGroup::evaluate(TimePoint now, SeriesStore& store) {
   const double started = g.stopwatch();
   g.count_iteration(now);
   g.templates.scope() = {&store, now};
+  g.context->query_cache->begin();
   for (Rule& rule : g.rules) g.evaluate(rule, now, store, out);
   g.templates.scope().store = nullptr;
   for (const SeriesRef ref : g.ended_series) store.append(ref, now - g.query_offset(), kStaleNaN);

@@ -23,6 +23,7 @@ promql::QueryOptions query_options(const RuleContext& context) {
   options.lookback = context.lookback;
   options.samples_max = context.samples_max;
   options.default_subquery_step = context.evaluation_interval;  // as Prometheus does
+  options.cache = context.query_cache;
   return options;
 }
 

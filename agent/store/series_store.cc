@@ -42,8 +42,15 @@ LabelIndex::Id SeriesStore::Impl::make(const Labels& labels, std::uint32_t numbe
   ++s.times_used;
   s.fresh = 1;
   s.closed = 0;
-  ++generation;
+  note_change(ref_of(id), labels, true);
   return id;
+}
+
+void SeriesStore::Impl::note_change(SeriesRef ref, Labels labels, bool made) {
+  constexpr std::size_t kRemembered = 1024;
+  ++generation;
+  recent.push_back({ref, std::move(labels), made});
+  if (recent.size() > kRemembered) recent.pop_front();
 }
 
 void SeriesStore::Impl::put(Series& s, Sample sample) {
@@ -106,8 +113,8 @@ void SeriesStore::Impl::sweep(LabelIndex::Id id, TimePoint horizon, TimePoint cu
   if (changes && s.number != 0) changes->dropped.push_back({s.number, newest_time(s)});
   s.chunks.clear();
   s.chunks.shrink_to_fit();
+  note_change(ref_of(id), index.labels(id), false);
   index.erase(id);
-  ++generation;
   ++stats.series_removed_total;
 }
 
@@ -231,6 +238,15 @@ std::optional<Sample> SeriesStore::newest(SeriesRef ref, TimePoint at, Duration 
   if (found.t > at && !ChunkReader(s->chunks[chunk_at(*s, at)]).last(at, found)) return std::nullopt;
   if (at - found.t >= lookback || is_stale(found.v)) return std::nullopt;
   return found;
+}
+
+bool SeriesStore::changes_since(std::uint64_t generation,
+                                const std::function<void(const SeriesChange&)>& visit) const {
+  const std::deque<SeriesChange>& recent = impl_->recent;
+  const std::uint64_t count = impl_->generation - generation;
+  if (reach_ || generation > impl_->generation || count > recent.size()) return false;
+  std::for_each(recent.end() - static_cast<std::ptrdiff_t>(count), recent.end(), visit);
+  return true;
 }
 
 std::uint64_t SeriesStore::generation() const {

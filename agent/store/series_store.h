@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -65,6 +66,13 @@ struct SelectedSeries {
   Labels labels;
 };
 
+/// A series came or went.
+struct SeriesChange {
+  SeriesRef ref;
+  Labels labels;
+  bool made = false;
+};
+
 /// The samples of all series, compressed, in memory. One thread (the engine's); knows no clock and does no I/O.
 ///
 /// When it is kept on disk (metrics_db.h), it also remembers what changed, and reaching_back() gives a view of it that
@@ -102,6 +110,9 @@ class SeriesStore {
   /// none or when it is a stale marker. O(1) when `at` is now.
   std::optional<Sample> newest(SeriesRef ref, TimePoint at, Duration lookback = kDefaultLookback) const;
 
+  /// Tells of the series made and removed after `generation`, in order. False: that is not known, because it was too
+  /// long ago or this is a view.
+  bool changes_since(std::uint64_t generation, const std::function<void(const SeriesChange&)>& visit) const;
   /// Changes whenever a series is made or removed: the result of a select() over all time stays valid while it is
   /// unchanged.
   std::uint64_t generation() const;

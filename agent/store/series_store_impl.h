@@ -55,6 +55,8 @@ struct SeriesStore::Impl {
   std::vector<LabelIndex::Id> match(const Matchers& matchers, TimePoint from, TimePoint to);
   /// Makes a series that is not there yet.
   LabelIndex::Id make(const Labels& labels, std::uint32_t number);
+  /// Moves to the next generation.
+  void note_change(SeriesRef ref, Labels labels, bool made);
   /// Adds a sample that is newer than all others.
   void put(Series& s, Sample sample);
   void add_chunk(Series& s, Sample sample);
@@ -78,6 +80,7 @@ struct SeriesStore::Impl {
   std::optional<TimePoint> newest_now;
   LabelIndex::Id sweep_at = 0;
   std::uint64_t generation = 1;
+  std::deque<SeriesChange> recent;  // the last changes, one per generation
   TimePoint complete_since = TimePoint::min();  // no sample since then was dropped
   mutable SeriesStoreStats stats;
 

@@ -120,9 +120,7 @@ class VectorScalar final : public VectorNode {
       }
     });
     if (is_comparison(node_.op) && !node_.return_bool) return in;
-    const bool delayed = e.options.delayed_name_removal;
-    return renamed_.apply(e, std::move(*in), Relabelling::Collision::kMerge,
-                          [&](OutSeries& s) { drop_name(s, delayed); });
+    return renamed_.drop_names(e, std::move(*in), Relabelling::Collision::kMerge);
   }
 
  private:

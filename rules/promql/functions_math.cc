@@ -84,9 +84,7 @@ class Elementwise final : public VectorNode {
       const ParamKernel kernel = std::get<ParamKernel>(function_.kernel);
       each(e, *in, [&](double v, std::size_t step) { return kernel(v, &params[step * width]); });
     }
-    const bool delayed = e.options.delayed_name_removal;
-    return renamed_.apply(e, std::move(*in), Relabelling::Collision::kMerge,
-                          [&](OutSeries& s) { drop_name(s, delayed); });
+    return renamed_.drop_names(e, std::move(*in), Relabelling::Collision::kMerge);
   }
 
  private:
@@ -134,9 +132,7 @@ class Negate final : public VectorNode {
         if (!is_absent(v)) v = -v;
       }
     }
-    const bool delayed = e.options.delayed_name_removal;
-    return renamed_.apply(e, std::move(*in), Relabelling::Collision::kMerge,
-                          [&](OutSeries& s) { drop_name(s, delayed); });
+    return renamed_.drop_names(e, std::move(*in), Relabelling::Collision::kMerge);
   }
 
  private:

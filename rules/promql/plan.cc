@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "rules/promql/functions.h"
+#include "rules/promql/query_cache.h"
 
 namespace tocsin::promql {
 namespace {
@@ -57,6 +58,19 @@ class Invariant final : public VectorNode {
 
  private:
   VectorNodePtr inner_;
+};
+
+/// A part that other queries have too.
+class Shared final : public VectorNode {
+ public:
+  explicit Shared(std::shared_ptr<SharedPart> part) : part_(std::move(part)) { part_->join(); }
+  ~Shared() override { part_->leave(); }
+  Shared(const Shared&) = delete;
+  Shared& operator=(const Shared&) = delete;
+  Result<Block> eval(Evaluation& e, const Steps& steps) override { return part_->eval(e, steps); }
+
+ private:
+  std::shared_ptr<SharedPart> part_;
 };
 
 /// What works on native histograms only has nothing to say about floats.
@@ -103,9 +117,7 @@ class TimeOfSamples final : public VectorNode {
         if (!is_absent(in->row(row)[s])) in->row(row)[s] = static_cast<double>(steps.at(s)) / 1000;
       }
     }
-    const bool delayed = e.options.delayed_name_removal;
-    return renamed_.apply(e, std::move(*in), Relabelling::Collision::kMerge,
-                          [&](OutSeries& s) { drop_name(s, delayed); });
+    return renamed_.drop_names(e, std::move(*in), Relabelling::Collision::kMerge);
   }
 
  private:
@@ -321,9 +333,10 @@ void drop_name(OutSeries& series, bool delayed) {
   }
 }
 
-void Relabelling::prepare(Evaluation& e, const SeriesListPtr& from, std::shared_ptr<SeriesList> out) {
-  from_ = from;
-  row_.clear();
+std::shared_ptr<const Renaming> Relabelling::prepare(Evaluation& e, const SeriesListPtr& from,
+                                                     std::shared_ptr<SeriesList> out) {
+  auto renaming = std::make_shared<Renaming>();
+  renaming->from = from;
   std::unordered_map<Labels, std::uint32_t> index;
   index.reserve(out->size());
   std::vector<std::uint32_t> row;
@@ -335,23 +348,45 @@ void Relabelling::prepare(Evaluation& e, const SeriesListPtr& from, std::shared_
     e.work(kSeriesWork);
   }
   if (unique->size() != out->size()) {
-    row_ = std::move(row);
+    renaming->row = std::move(row);
     out = std::move(unique);
   }
-  to_ = std::move(out);
+  renaming->to = std::move(out);
+  return renaming;
+}
+
+std::shared_ptr<const Renaming> without_names(Evaluation& e, const SeriesListPtr& list, bool delayed) {
+  auto out = std::make_shared<SeriesList>(*list);
+  std::size_t bytes = 0;
+  for (OutSeries& s : *out) {
+    drop_name(s, delayed);
+    bytes += s.labels.bytes();
+    e.work(kSeriesWork);
+    e.make_room(bytes / sizeof(double));
+  }
+  return Relabelling::prepare(e, list, std::move(out));
+}
+
+Result<Block> Relabelling::drop_names(Evaluation& e, Block in, Collision collision) {
+  if (!renaming_ || in.series != renaming_->from) {
+    const bool delayed = e.options.delayed_name_removal;
+    renaming_ = e.options.cache && !delayed ? e.options.cache->impl().nameless(e, in.series)
+                                            : without_names(e, in.series, delayed);
+  }
+  return map(e, std::move(in), collision);
 }
 
 Result<Block> Relabelling::map(Evaluation& e, Block in, Collision collision) {
-  if (row_.empty()) {
-    in.series = to_;
+  if (renaming_->row.empty()) {
+    in.series = renaming_->to;
     return in;
   }
-  auto out = e.block(to_, in.steps());
+  auto out = e.block(renaming_->to, in.steps());
   if (!out) return out;
   std::vector<char> used(out->rows(), 0);
   for (std::size_t row = 0; row < in.rows(); ++row) {
     e.work(in.steps());
-    double* const to = out->row(row_[row]);
+    double* const to = out->row(renaming_->row[row]);
     bool any = false;
     for (std::size_t s = 0; s < in.steps(); ++s) {
       const double v = in.row(row)[s];
@@ -360,7 +395,7 @@ Result<Block> Relabelling::map(Evaluation& e, Block in, Collision collision) {
       to[s] = v;
       any = true;
     }
-    if (any && std::exchange(used[row_[row]], 1) != 0 && collision == Collision::kRefuse)
+    if (any && std::exchange(used[renaming_->row[row]], 1) != 0 && collision == Collision::kRefuse)
       return fail("{}", kSameLabelset);
   }
   return out;
@@ -371,11 +406,20 @@ VectorNodePtr make_vector_of_scalar(ScalarNodePtr scalar) {
 }
 
 VectorNodePtr Planner::vector(const Expr& expr) {
-  if (inside_invariant_ || !is_invariant(expr)) return make_vector(expr);
+  if (inside_invariant_ || !is_invariant(expr)) return shared(expr);
   inside_invariant_ = true;
-  VectorNodePtr node = make_vector(expr);
+  VectorNodePtr node = shared(expr);
   inside_invariant_ = false;
   return std::make_unique<Invariant>(std::move(node));
+}
+
+VectorNodePtr Planner::shared(const Expr& expr) {
+  auto part = cache_ != nullptr ? cache_->impl().part(root_, unwrap(expr), *cache_) : nullptr;
+  return part ? std::make_unique<Shared>(std::move(part)) : make_vector(expr);
+}
+
+std::shared_ptr<Selection> Planner::selection(const Matchers& matchers) {
+  return cache_ != nullptr ? cache_->impl().selection(matchers) : std::make_shared<Selection>(matchers);
 }
 
 VectorNodePtr Planner::make_vector(const Expr& expr) {
@@ -384,7 +428,7 @@ VectorNodePtr Planner::make_vector(const Expr& expr) {
     VectorNodePtr inner = vector(*unary->inner);
     return unary->negate ? make_negate(std::move(inner)) : std::move(inner);
   }
-  if (const auto* selector = expr.as<VectorSelector>()) return make_vector_selector(*selector, false);
+  if (const auto* selector = expr.as<VectorSelector>()) return make_vector_selector(*selector, false, *this);
   if (const auto* aggregate = expr.as<Aggregate>()) return make_aggregate(*aggregate, *this);
   if (const auto* binary = expr.as<Binary>()) return make_binary(*binary, *this);
   return call(expr);
@@ -404,7 +448,7 @@ VectorNodePtr Planner::call(const Expr& expr) {
       return make_vector_of_scalar(scalar(*call.args[0]));
     case Special::kTimestamp: {
       const auto* selector = unwrap(*call.args[0]).as<VectorSelector>();
-      VectorNodePtr inner = selector != nullptr ? make_vector_selector(*selector, true) : vector(*call.args[0]);
+      VectorNodePtr inner = selector != nullptr ? make_vector_selector(*selector, true, *this) : vector(*call.args[0]);
       return std::make_unique<TimeOfSamples>(std::move(inner), selector != nullptr);
     }
     case Special::kSort:
@@ -464,7 +508,7 @@ ScalarNodePtr Planner::scalar(const Expr& expr) {
 
 RangeNodePtr Planner::range(const Expr& expr) {
   const Expr& bare = unwrap(expr);
-  if (const auto* matrix = bare.as<MatrixSelector>()) return make_matrix_selector(*matrix);
+  if (const auto* matrix = bare.as<MatrixSelector>()) return make_matrix_selector(*matrix, *this);
   const auto& subquery = *bare.as<Subquery>();
   // The inside runs at steps of its own, so what is the same at each of them has to be said again.
   const bool outer = std::exchange(inside_invariant_, false);

@@ -178,22 +178,42 @@ class RangeNode {
 };
 using RangeNodePtr = std::unique_ptr<RangeNode>;
 
+class Selection;
+
 /// Makes nodes out of expressions. What it makes refers to the expressions, which must outlive it.
 class Planner {
  public:
+  Planner() = default;
+  /// `root` has all expressions below it; parts of it are shared through `cache`, when there is one.
+  Planner(ExprPtr root, QueryCache* cache) : root_(std::move(root)), cache_(cache) {}
+  /// A node of its own for `expr` itself; what is below may be shared.
+  VectorNodePtr unshared(const Expr& expr) { return make_vector(expr); }
+  std::shared_ptr<Selection> selection(const Matchers& matchers);
   VectorNodePtr vector(const Expr& expr);
   ScalarNodePtr scalar(const Expr& expr);
   RangeNodePtr range(const Expr& expr);
 
  private:
+  VectorNodePtr shared(const Expr& expr);
   VectorNodePtr make_vector(const Expr& expr);
   VectorNodePtr call(const Expr& expr);
+  ExprPtr root_;
+  QueryCache* cache_ = nullptr;
   bool inside_invariant_ = false;
 };
 
 /// Resolves what depends on the query: `5m * 2`, `step()`. Errors: not positive (ranges), out of range, division by
 /// zero.
 Result<std::int64_t> resolve(const DurationValue& value, const Evaluation& e, bool may_be_negative);
+
+/// What became of a list of series whose labels changed.
+struct Renaming {
+  SeriesListPtr from;
+  SeriesListPtr to;
+  std::vector<std::uint32_t> row;  // where each series went; empty when none fell together
+};
+/// Without their metric names, now or when the query is done.
+std::shared_ptr<const Renaming> without_names(Evaluation& e, const SeriesListPtr& list, bool delayed);
 
 /// Series under other labels: made once per list, applied without copying values unless series fall together.
 class Relabelling {
@@ -203,7 +223,7 @@ class Relabelling {
   /// meet at a step.
   template <class Change>
   Result<Block> apply(Evaluation& e, Block in, Collision collision, Change&& change) {
-    if (in.series != from_) {
+    if (!renaming_ || in.series != renaming_->from) {
       auto out = std::make_shared<SeriesList>(*in.series);
       std::size_t bytes = 0;
       for (OutSeries& s : *out) {
@@ -212,18 +232,20 @@ class Relabelling {
         e.work(kSeriesWork);
         e.make_room(bytes / sizeof(double));
       }
-      prepare(e, in.series, std::move(out));
+      renaming_ = prepare(e, in.series, std::move(out));
     }
     return map(e, std::move(in), collision);
   }
+  /// The same with the change that most functions make: the metric name goes.
+  Result<Block> drop_names(Evaluation& e, Block in, Collision collision);
 
  private:
-  void prepare(Evaluation& e, const SeriesListPtr& from, std::shared_ptr<SeriesList> out);
+  friend std::shared_ptr<const Renaming> without_names(Evaluation& e, const SeriesListPtr& list, bool delayed);
+  static std::shared_ptr<const Renaming> prepare(Evaluation& e, const SeriesListPtr& from,
+                                                 std::shared_ptr<SeriesList> out);
   Result<Block> map(Evaluation& e, Block in, Collision collision);
 
-  SeriesListPtr from_;
-  SeriesListPtr to_;
-  std::vector<std::uint32_t> row_;  // where each series went; empty when none fell together
+  std::shared_ptr<const Renaming> renaming_;
 };
 
 /// Takes the metric name (and __type__, __unit__) off, now or when the query is done.
@@ -237,8 +259,8 @@ std::string format_go_f(double v);
 inline constexpr std::string_view kSameLabelset = "vector cannot contain metrics with the same labelset";
 
 // The nodes, each in the file that says what they do.
-VectorNodePtr make_vector_selector(const VectorSelector& selector, bool timestamps);
-RangeNodePtr make_matrix_selector(const MatrixSelector& selector);
+VectorNodePtr make_vector_selector(const VectorSelector& selector, bool timestamps, Planner& planner);
+RangeNodePtr make_matrix_selector(const MatrixSelector& selector, Planner& planner);
 RangeNodePtr make_subquery(const Subquery& subquery, VectorNodePtr inner);
 VectorNodePtr make_aggregate(const Aggregate& node, Planner& planner);
 VectorNodePtr make_binary(const Binary& node, Planner& planner);

@@ -92,6 +92,28 @@ struct QueryResult {
   ValueType type() const { return static_cast<ValueType>(value.index()); }
 };
 
+/// What queries of one store, evaluated one after the other at the same times, have in common: a rule group's. Series
+/// that the same matchers select, and values of the same parts of expressions. Must not be shared by queries with other
+/// options. One thread.
+class QueryCache {
+ public:
+  QueryCache();
+  ~QueryCache();
+  QueryCache(const QueryCache&) = delete;
+  QueryCache& operator=(const QueryCache&) = delete;
+
+  /// Values found so far do not count any more: another round of evaluations begins.
+  void begin();
+  /// A sample of this metric was written since.
+  void wrote(std::string_view metric);
+
+  struct Impl;
+  Impl& impl() { return *impl_; }
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
 struct QueryOptions {
   Duration lookback = kDefaultLookback;
   /// Values held in memory at once, those of intermediate results and of the window being read included; a place
@@ -104,6 +126,7 @@ struct QueryOptions {
   std::function<Result<void>()> checkpoint;
   Duration default_subquery_step = std::chrono::minutes(1);
   bool delayed_name_removal = false;
+  std::shared_ptr<QueryCache> cache;
 };
 
 /// A parsed expression made ready to be evaluated again and again: what does not change between evaluations is kept

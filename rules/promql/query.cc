@@ -114,7 +114,7 @@ struct Query::Impl {
   }
 
   void make_plan() {
-    Planner planner;
+    Planner planner(expr, options.cache.get());
     switch (expr->type()) {
       case ValueType::kVector:
         vector = planner.vector(*expr);

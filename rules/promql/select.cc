@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "rules/promql/plan.h"
+#include "rules/promql/query_cache.h"
 
 namespace tocsin::promql {
 namespace {
@@ -17,60 +17,6 @@ TimePoint at_ms(std::int64_t t) {
 std::int64_t ms(const Sample& s) {
   return s.t.time_since_epoch().count();
 }
-
-/// The matching series of a store.
-class Selection {
- public:
-  explicit Selection(const Matchers& matchers) : matchers_(matchers) {}
-
-  const SeriesListPtr& series(Evaluation& e) {
-    if (store_ != &e.store || generation_ != e.store.generation()) {
-      store_ = &e.store;
-      generation_ = e.store.generation();  // as it is before the first checkpoint
-      auto list = std::make_shared<SeriesList>();
-      refs_.clear();
-      for (SelectedSeries& s : select(e)) {
-        refs_.push_back(s.ref);
-        list->push_back({std::move(s.labels), false});
-      }
-      // A series made or removed elsewhere leaves this list as it was; then all that hangs on it stays valid too.
-      const bool same = list_ && std::ranges::equal(*list_, *list, {}, &OutSeries::labels, &OutSeries::labels);
-      if (!same) list_ = std::move(list);
-    }
-    e.series_matched += refs_.size();
-    return list_;
-  }
-  SeriesRef ref(std::size_t i) const { return refs_[i]; }
-
- private:
-  /// With checkpoints between reading the labels and putting them in order, when there are any.
-  std::vector<SelectedSeries> select(Evaluation& e) const {
-    if (!e.options.checkpoint) return e.store.select(matchers_, TimePoint::min(), TimePoint::max());
-    const std::vector<SeriesRef> refs = e.store.match(matchers_, TimePoint::min(), TimePoint::max());
-    if (refs.size() > e.options.series_max) {
-      throw Stopped{Error{fmt::format("the query selects {} series, more than {}: narrow its matchers", refs.size(),
-                                      e.options.series_max)}};
-    }
-    std::vector<SelectedSeries> out;
-    out.reserve(refs.size());
-    for (const SeriesRef ref : refs) {
-      e.work(kSeriesWork);
-      Labels labels = e.store.labels(ref);
-      if (!labels.empty()) out.push_back({ref, std::move(labels)});  // else it is gone since the last checkpoint
-    }
-    std::ranges::sort(out, [&](const SelectedSeries& a, const SelectedSeries& b) {
-      e.work(1);
-      return a.labels < b.labels;
-    });
-    return out;
-  }
-
-  const Matchers& matchers_;
-  const SeriesStore* store_ = nullptr;
-  std::uint64_t generation_ = 0;
-  std::vector<SeriesRef> refs_;
-  SeriesListPtr list_;
-};
 
 /// Sets what `@` and `offset` say.
 Result<void> resolve_time(const TimeModifiers& time, const Evaluation& e, RangeNode::Extent& extent) {
@@ -92,26 +38,26 @@ void remove_stale(std::vector<Sample>& samples, std::size_t from) {
 /// The newest sample of each series within the lookback.
 class VectorSelectorNode final : public VectorNode {
  public:
-  VectorSelectorNode(const VectorSelector& selector, bool timestamps)
-      : selector_(selector), timestamps_(timestamps), selection_(selector.matchers) {}
+  VectorSelectorNode(const VectorSelector& selector, bool timestamps, std::shared_ptr<Selection> selection)
+      : selector_(selector), timestamps_(timestamps), selection_(std::move(selection)) {}
 
   Result<Block> eval(Evaluation& e, const Steps& steps) override {
     if (auto ok = resolve_time(selector_.time, e, extent_); !ok) return tl::make_unexpected(ok.error());
-    auto out = e.block(selection_.series(e), steps.count);
+    auto out = e.block(selection_->series(e), steps.count);
     if (!out) return out;
     const std::int64_t lookback = e.options.lookback.count();
     const bool smoothed = selector_.smoothing == Smoothing::kSmoothed;
     for (std::size_t i = 0; i < out->rows(); ++i) {
       e.work(steps.count + 1);
       if (smoothed) {
-        smooth(e, steps, selection_.ref(i), out->row(i));
+        smooth(e, steps, selection_->ref(i), out->row(i));
       } else if (steps.count == 1) {
-        const auto sample = e.store.newest(selection_.ref(i), at_ms(extent_.to(steps.start)), e.options.lookback);
+        const auto sample = e.store.newest(selection_->ref(i), at_ms(extent_.to(steps.start)), e.options.lookback);
         if (!sample) continue;
         out->row(i)[0] = value(*sample);
         ++e.samples_read;
       } else {
-        slide(e, steps, selection_.ref(i), lookback, out->row(i));
+        slide(e, steps, selection_->ref(i), lookback, out->row(i));
       }
     }
     return out;
@@ -168,14 +114,15 @@ class VectorSelectorNode final : public VectorNode {
 
   const VectorSelector& selector_;
   const bool timestamps_;
-  Selection selection_;
+  std::shared_ptr<Selection> selection_;
   RangeNode::Extent extent_;
   std::vector<Sample> buffer_;
 };
 
 class MatrixSelectorNode final : public RangeNode {
  public:
-  explicit MatrixSelectorNode(const MatrixSelector& node) : node_(node), selection_(node.selector.matchers) {}
+  MatrixSelectorNode(const MatrixSelector& node, std::shared_ptr<Selection> selection)
+      : node_(node), selection_(std::move(selection)) {}
 
   Result<SeriesListPtr> open(Evaluation& e, const Steps& steps) override {
     if (auto ok = resolve_time(node_.selector.time, e, extent_); !ok) return tl::make_unexpected(ok.error());
@@ -188,12 +135,12 @@ class MatrixSelectorNode final : public RangeNode {
     extent_.after = extent_.smoothing == Smoothing::kSmoothed ? lookback : 0;
     from_ = extent_.to(steps.start) - extent_.range - extent_.before;
     to_ = extent_.to(steps.at(steps.count - 1)) + extent_.after;
-    return selection_.series(e);
+    return selection_->series(e);
   }
 
   Result<void> load(Evaluation& e, std::size_t series, std::vector<Sample>& out) override {
     const std::size_t had = out.size();
-    e.store.samples(selection_.ref(series), at_ms(from_ + 1), at_ms(to_), out);
+    e.store.samples(selection_->ref(series), at_ms(from_ + 1), at_ms(to_), out);
     remove_stale(out, had);
     e.samples_read += out.size() - had;
     e.make_room(out.size());
@@ -203,7 +150,7 @@ class MatrixSelectorNode final : public RangeNode {
 
  private:
   const MatrixSelector& node_;
-  Selection selection_;
+  std::shared_ptr<Selection> selection_;
   std::int64_t from_ = 0;
   std::int64_t to_ = 0;
 };
@@ -258,11 +205,11 @@ class SubqueryNode final : public RangeNode {
 
 }  // namespace
 
-VectorNodePtr make_vector_selector(const VectorSelector& selector, bool timestamps) {
-  return std::make_unique<VectorSelectorNode>(selector, timestamps);
+VectorNodePtr make_vector_selector(const VectorSelector& selector, bool timestamps, Planner& planner) {
+  return std::make_unique<VectorSelectorNode>(selector, timestamps, planner.selection(selector.matchers));
 }
-RangeNodePtr make_matrix_selector(const MatrixSelector& selector) {
-  return std::make_unique<MatrixSelectorNode>(selector);
+RangeNodePtr make_matrix_selector(const MatrixSelector& node, Planner& planner) {
+  return std::make_unique<MatrixSelectorNode>(node, planner.selection(node.selector.matchers));
 }
 RangeNodePtr make_subquery(const Subquery& subquery, VectorNodePtr inner) {
   return std::make_unique<SubqueryNode>(subquery, std::move(inner));

@@ -91,9 +91,7 @@ class RangeFunction final : public VectorNode {
     }
     if (counts_) tell_suspects(e);
     if (keeps_name_) return out;
-    const bool delayed = e.options.delayed_name_removal;
-    return renamed_.apply(e, std::move(*out), Relabelling::Collision::kRefuse,
-                          [&](OutSeries& s) { drop_name(s, delayed); });
+    return renamed_.drop_names(e, std::move(*out), Relabelling::Collision::kRefuse);
   }
 
  private:
