@@ -45,6 +45,29 @@ constexpr std::array kAggregators =
     std::to_array<std::string_view>({"sum", "avg", "count", "min", "max", "group", "stddev", "stdvar", "topk",
                                      "bottomk", "count_values", "quantile", "limitk", "limit_ratio"});
 
+bool is_name(const Token& token) {
+  constexpr std::array<std::string_view, 5> kKeywords = {"by", "without", "offset", "anchored", "smoothed"};
+  constexpr std::array<std::string_view, 3> kSetOperators = {"and", "or", "unless"};
+  switch (token.type) {
+    case Tok::kIdentifier:
+    case Tok::kMetricIdentifier:
+    case Tok::kWord:
+    case Tok::kAggregator:
+      return true;
+    case Tok::kKeyword:
+      return std::ranges::find(kKeywords, token.word) != kKeywords.end();
+    case Tok::kOperator:
+      return std::ranges::find(kSetOperators, token.word) != kSetOperators.end();
+    default:
+      return false;
+  }
+}
+
+bool begins_expression(const Token& token) {
+  constexpr std::array kBeginnings = {Tok::kNumber, Tok::kDuration, Tok::kString, Tok::kLeftParen, Tok::kLeftBrace};
+  return is_name(token) || is_sign(token) || std::ranges::find(kBeginnings, token.type) != kBeginnings.end();
+}
+
 }  // namespace
 
 const OperatorRow* find_operator(const Token& token) {
@@ -182,19 +205,9 @@ NodePtr Parser::primary() {
       if (applied) return aggregate();
       return selector();
     }
-    case Tok::kKeyword:
-      if (token.word == "by" || token.word == "without" || token.word == "offset" || token.word == "anchored" ||
-          token.word == "smoothed") {
-        return selector();
-      }
-      break;
-    case Tok::kOperator:
-      if (token.word == "and" || token.word == "or" || token.word == "unless") return selector();
-      break;
     default:
-      break;
+      return is_name(token) ? selector() : unexpected();
   }
-  return unexpected();
 }
 
 NodePtr Parser::number() {
@@ -220,6 +233,7 @@ NodePtr Parser::aggregate() {
   if (peek().type != Tok::kLeftParen) return unexpected();
   if (!arguments(args)) return nullptr;
   if (!modifier_first && !modifier()) return nullptr;
+  if (peek().type == Tok::kError) return unexpected();  // what cannot be read comes before what makes no sense
   if (args.empty()) return fail(op.begin, "no arguments for aggregate expression provided");
   if (!options_.experimental && (node.op == AggregateOp::kLimitk || node.op == AggregateOp::kLimitRatio)) {
     return fail(op.begin, fmt::format("{}() is experimental and must be enabled with "
@@ -267,7 +281,8 @@ bool Parser::arguments(std::vector<ExprPtr>& out) {
       return false;
     }
     const std::uint32_t comma = take().begin;
-    if (peek().type == Tok::kRightParen) {
+    // A comma that no expression follows is a trailing one, whatever comes instead.
+    if (!begins_expression(peek()) && peek().type != Tok::kError) {
       fail(comma, "trailing commas not allowed in function call args");
       return false;
     }
@@ -325,7 +340,9 @@ bool Parser::matching(VectorMatching& out) {
     const Token& side = peek();
     if (side.is(Tok::kKeyword, "group_left") || side.is(Tok::kKeyword, "group_right")) {
       out.cardinality = take().word == "group_left" ? MatchCardinality::kManyToOne : MatchCardinality::kOneToMany;
-      if (peek().type == Tok::kLeftParen && !grouping(out.include)) return false;
+      const bool fills = peek().type == Tok::kKeyword && peek().word.starts_with("fill");
+      const bool labels = peek().type == Tok::kLeftParen || !(fills || begins_expression(peek()));
+      if (labels && !grouping(out.include)) return false;
     }
   }
   return fill(out);

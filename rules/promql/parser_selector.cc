@@ -1,8 +1,55 @@
 // Selectors, and what stands behind an expression: `[…]`, offset, @, anchored and smoothed.
 
+#include <re2/re2.h>
+
 #include "rules/promql/parser.h"
 
 namespace tocsin::promql {
+namespace {
+
+/// What is wrong with a regular expression, in the words of Go's regexp; "" when RE2 alone objects, to its size.
+std::string regex_mistake(const std::string& pattern) {
+  re2::RE2::Options options(re2::RE2::Quiet);
+  options.set_dot_nl(true);
+  const re2::RE2 regex(pattern, options);
+  const std::string_view what = [&]() -> std::string_view {
+    switch (regex.error_code()) {
+      case re2::RE2::ErrorBadEscape:
+        return "invalid escape sequence";
+      case re2::RE2::ErrorBadCharClass:
+        return "invalid character class";
+      case re2::RE2::ErrorBadCharRange:
+        return "invalid character class range";
+      case re2::RE2::ErrorMissingBracket:
+        return "missing closing ]";
+      case re2::RE2::ErrorMissingParen:
+        return "missing closing )";
+      case re2::RE2::ErrorUnexpectedParen:
+        return "unexpected )";
+      case re2::RE2::ErrorTrailingBackslash:
+        return "trailing backslash at end of expression";
+      case re2::RE2::ErrorRepeatArgument:
+        return "missing argument to repetition operator";
+      case re2::RE2::ErrorRepeatSize:
+        return "invalid repeat count";
+      case re2::RE2::ErrorRepeatOp:
+        return "invalid nested repetition operator";
+      case re2::RE2::ErrorBadPerlOp:
+        return "invalid or unsupported Perl syntax";
+      case re2::RE2::ErrorBadUTF8:
+        return "invalid UTF-8";
+      case re2::RE2::ErrorBadNamedCapture:
+        return "invalid named capture";
+      default:
+        return {};
+    }
+  }();
+  if (what.empty()) return {};
+  const bool end = regex.error_code() == re2::RE2::ErrorTrailingBackslash;
+  return fmt::format("error parsing regexp: {}: `{}`", what, end ? std::string() : regex.error_arg());
+}
+
+}  // namespace
 
 NodePtr Parser::selector() {
   VectorSelector node;
@@ -47,9 +94,11 @@ bool Parser::matcher(Matchers& out) {
   }
   take();
   if (peek().type != Tok::kString) return failed("string");
-  auto made = Matcher::make(label, op, *unquote(take().text));
+  const std::string value = *unquote(take().text);
+  auto made = Matcher::make(label, op, value);
   if (!made) {
-    fail(name.begin, made.error().message);
+    std::string mistake = regex_mistake(value);
+    fail(name.begin, mistake.empty() ? made.error().message : std::move(mistake));
     return false;
   }
   out.push_back(std::move(*made));
