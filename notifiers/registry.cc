@@ -8,9 +8,9 @@ namespace tocsin {
 std::span<const NotifierType> notifier_types() {
   // By name. A new kind of channel is one file and one row here.
   static const std::array kTypes{
-      kDiscordNotifier, kEmailNotifier, kExecNotifier,     kLogNotifier,       kMattermostNotifier,
-      kTeamsNotifier,   kNtfyNotifier,  kOpsgenieNotifier, kPagerDutyNotifier, kPushoverNotifier,
-      kSlackNotifier,   kSmsNotifier,   kTelegramNotifier, kWebhookNotifier,
+      kDiscordNotifier,    kEmailNotifier, kExecNotifier, kHttpNotifier,     kLogNotifier,
+      kMattermostNotifier, kTeamsNotifier, kNtfyNotifier, kOpsgenieNotifier, kPagerDutyNotifier,
+      kPushoverNotifier,   kSlackNotifier, kSmsNotifier,  kTelegramNotifier, kWebhookNotifier,
   };
   return kTypes;
 }

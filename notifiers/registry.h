@@ -8,6 +8,7 @@ namespace tocsin {
 extern const NotifierType kDiscordNotifier;
 extern const NotifierType kEmailNotifier;
 extern const NotifierType kExecNotifier;
+extern const NotifierType kHttpNotifier;
 extern const NotifierType kLogNotifier;
 extern const NotifierType kMattermostNotifier;
 extern const NotifierType kTeamsNotifier;

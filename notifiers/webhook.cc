@@ -3,6 +3,7 @@
 // lacks comes as headers: a key that is the same on every attempt, so that a receiver can tell a repeated copy.
 
 #include "agent/core/base64.h"
+#include "agent/net/hmac.h"
 #include "notifiers/http_result.h"
 #include "notifiers/registry.h"
 #include "notifiers/webhook_json.h"
@@ -16,6 +17,7 @@ struct WebhookConfig {
   std::string username;
   Secret password;
   Secret bearer_token;
+  Secret signing_key;
   std::string proxy_url;
   TlsConfig tls;
 
@@ -25,6 +27,8 @@ struct WebhookConfig {
     f("username", username, "User of HTTP basic authentication.");
     f("password", password, "Password of HTTP basic authentication.");
     f("bearer_token", bearer_token, "Sent as `Authorization: Bearer …`.");
+    f("signing_key", signing_key,
+      "Sign each request: X-Tocsin-Signature is v1= and the HMAC-SHA256 of X-Tocsin-Timestamp, a dot and the body.");
     f("proxy_url", proxy_url, "Go through this HTTP proxy.");
     f("tls", tls, "TLS, with the keys of Prometheus' tls_config.");
     if (!username.empty() && !bearer_token.empty()) {
@@ -42,7 +46,8 @@ class WebhookNotifier final : public Notifier {
     const Result<std::string> url = config_.url.reveal();
     const Result<std::string> password = config_.password.reveal();
     const Result<std::string> token = config_.bearer_token.reveal();
-    for (const Result<std::string>* secret : {&url, &password, &token}) {
+    const Result<std::string> key = config_.signing_key.reveal();
+    for (const Result<std::string>* secret : {&url, &password, &token, &key}) {
       // A secret's file may be about to be replaced: worth another try.
       if (!*secret) co_return SendResult::transient(safe_detail(secret->error().message, {}));
     }
@@ -59,6 +64,7 @@ class WebhookNotifier final : public Notifier {
     const std::string basic = base64_encode(config_.username + ":" + *password);
     if (!config_.username.empty()) request.headers.emplace_back("Authorization", "Basic " + basic);
     request.body = webhook_json(notification, config_.max_alerts);
+    if (!key->empty()) sign(request, *key);
     request.reuse_connection = true;
     request.body_bytes_max = 64U << 10;
     request.tls = config_.tls;
@@ -67,11 +73,19 @@ class WebhookNotifier final : public Notifier {
     const HttpResponse response = co_await services_.http.fetch(std::move(request), deadline);
     // Any 2xx is a yes, whatever follows it.
     if (response.status / 100 == 2) co_return SendResult::ok();
-    const std::vector<std::string> secrets{*password, *token, basic};
+    const std::vector<std::string> secrets{*password, *token, *key, basic};
     co_return http_result(response, *url, secrets, services_.clock.now());
   }
 
  private:
+  /// The time is part of what is signed, so that nobody can play a message again later.
+  void sign(HttpRequest& request, std::string_view key) const {
+    const auto now = std::chrono::floor<std::chrono::seconds>(services_.clock.now());
+    const std::string at = std::to_string(now.time_since_epoch().count());
+    request.headers.emplace_back("X-Tocsin-Timestamp", at);
+    request.headers.emplace_back("X-Tocsin-Signature", "v1=" + hmac_sha256_hex(key, at + "." + request.body));
+  }
+
   WebhookConfig config_;
   NotifierServices& services_;
 };

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/core/url.h"
+#include "agent/net/hmac.h"
 #include "agent/net/http_client.h"
 #include "notifiers/registry.h"
 #include "tests/notifiers/sample.h"
@@ -271,6 +272,35 @@ TEST_F(Channels, ATextMessageIsShort) {
   EXPECT_EQ(last_form()["To"], "+49170123");
   answer({}, {400, R"({"code":21211,"message":"Invalid 'To' Phone Number"})"});
   EXPECT_EQ(send(kSmsNotifier, toml, critical()).kind, Kind::kPermanent);
+}
+
+TEST_F(Channels, AnyServiceCanBeToldByTemplates) {
+  const std::string toml = fmt::format(
+      "method = 'PUT'\nurl = '{}/v1/{{{{ .Incident }}}}'\nheaders = {{ X-Status = '{{{{ .Status }}}}' }}\n"
+      "body = '''{{{{ len .Alerts.Firing }}}} of {{{{ len .Alerts }}}}: {{{{ range .Alerts }}}}{{{{ .Labels.alertname "
+      "}}}}"
+      "@{{{{ .StartsAt.Unix }}}} {{{{ end }}}}{{{{ toJson .CommonLabels }}}}'''\nresolved_body = 'over'\n",
+      http_.url());
+  EXPECT_EQ(send(kHttpNotifier, toml, critical()).kind, Kind::kOk);
+  const SeenRequest seen = http_.seen().back();
+  EXPECT_EQ(seen.method, "PUT");
+  EXPECT_EQ(seen.path, "/v1/0123456789abcdef");
+  EXPECT_EQ(seen.headers.at("x-status"), "firing");
+  EXPECT_EQ(seen.body, R"(1 of 2: Down@1770000000 Down@1769999940 {"alertname":"Down","job":"api"})");
+  EXPECT_EQ(send(kHttpNotifier, toml, resolved(critical())).kind, Kind::kOk);
+  EXPECT_EQ(http_.seen().back().body, "over");
+  const std::string breaks = fmt::format("url = '{}'\nbody = '{{{{ index .Alerts 99 }}}}'\n", http_.url());
+  EXPECT_EQ(send(kHttpNotifier, breaks, critical()).kind, Kind::kPermanent);
+  EXPECT_EQ(send(kHttpNotifier, fmt::format("url = '{}'\n", http_.url()), critical()).kind, Kind::kOk);
+  EXPECT_EQ(last()["version"], "4");
+}
+
+TEST_F(Channels, AWebhookIsSignedWithItsTime) {
+  const std::string toml = fmt::format("url = '{}'\nsigning_key = 'key'\n", http_.url("/hook"));
+  EXPECT_EQ(send(kWebhookNotifier, toml, critical()).kind, Kind::kOk);
+  const SeenRequest seen = http_.seen().back();
+  EXPECT_EQ(seen.headers.at("x-tocsin-signature"),
+            "v1=" + hmac_sha256_hex("key", seen.headers.at("x-tocsin-timestamp") + "." + seen.body));
 }
 
 TEST_F(Channels, AProgramSaysByItsExitCodeWhatBecameOfTheMessage) {

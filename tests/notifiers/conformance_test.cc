@@ -46,6 +46,10 @@ const std::vector<Subject>& subjects() {
          return fmt::format("webhook_url = '{}/api/webhooks/1/{}'\n", url, kSecret);
        }},
       {"exec", Transport::kNone, [](const std::string&, std::uint16_t) { return std::string("command = ['true']\n"); }},
+      {"http", Transport::kHttp,
+       [](const std::string& url, std::uint16_t) {
+         return fmt::format("url = '{}/x/{}?i={{{{ .Incident }}}}'\nbearer_token = '{}'\n", url, kSecret, kSecret);
+       }},
       {"log", Transport::kNone, [](const std::string&, std::uint16_t) { return std::string(); }},
       {"mattermost", Transport::kHttp,
        [](const std::string& url, std::uint16_t) {
