@@ -232,8 +232,10 @@ NodePtr Parser::aggregate() {
   if (modifier_first && !modifier()) return nullptr;
   if (peek().type != Tok::kLeftParen) return unexpected();
   if (!arguments(args)) return nullptr;
+  const bool bare = !modifier_first && peek().type != Tok::kKeyword;
   if (!modifier_first && !modifier()) return nullptr;
-  if (peek().type == Tok::kError) return unexpected();  // what cannot be read comes before what makes no sense
+  // Prometheus looks past the arguments for by() first, and so meets what cannot be read before what makes no sense.
+  if (bare && peek().type == Tok::kError) return unexpected();
   if (args.empty()) return fail(op.begin, "no arguments for aggregate expression provided");
   if (!options_.experimental && (node.op == AggregateOp::kLimitk || node.op == AggregateOp::kLimitRatio)) {
     return fail(op.begin, fmt::format("{}() is experimental and must be enabled with "

@@ -241,6 +241,8 @@ TEST(Parser, SaysWhatIsWrongAndWhere) {
       {"abs(foo, $)", "1:10: parse error: unexpected character: '$'"},
       {"a + on (b) group_left bool c", "1:23: parse error: unexpected <bool> in grouping opts, expected \"(\""},
       {"topk(foo))", "1:11: parse error: unexpected right parenthesis ')'"},
+      {"topk(foo) by (a))",
+       "1:1: parse error: wrong number of arguments for aggregate expression provided, expected 2, got 1"},
       {"@@", "1:1: parse error: unexpected <op:@>"},
       {"-=", "1:2: parse error: unexpected \"=\""},
       {"rate(some_metric[5m]) @ 1234",
