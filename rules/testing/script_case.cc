@@ -87,9 +87,14 @@ Result<ScriptCase> read_script_case(std::string_view head) {
 
 Result<void> read_expectation(std::string_view text, ScriptCase& out) {
   static const re2::RE2 kRangeVector(R"(^expect\s+range\s+vector\s+from\s+(.+)\s+to\s+(.+)\s+step\s+(.+)$)");
+  static const re2::RE2 kFailure(R"(^expected_fail_(message|regexp)\s+(.+)$)");  // what `expect fail` used to be
   static const re2::RE2 kString(R"(^expect\s+string\s+(.+)$)");
   const re2::StringPiece piece(text.data(), text.size());
   std::string a, b, c;
+  if (out.fails && re2::RE2::FullMatch(piece, kFailure, &a, &b)) {
+    out.fails = ScriptPattern{a == "regexp", std::string(trimmed(b))};
+    return {};
+  }
   if (re2::RE2::FullMatch(piece, kRangeVector, &a, &b, &c)) {
     const auto start = read_time(a), step = read_time(c);
     if (!start || !step) return fail("malformed time or step");

@@ -42,7 +42,7 @@ struct ScriptCase {
 
 /// Reads `eval instant at 5m up` or `eval range from 0 to 1h step 1m up`.
 Result<ScriptCase> read_script_case(std::string_view head);
-/// Reads a line below it: `expect …`, a number, or a series.
+/// Reads a line below it: `expect …`, `expected_fail_message …`, a number, or a series.
 Result<void> read_expectation(std::string_view line, ScriptCase& out);
 
 // What differs, or "".

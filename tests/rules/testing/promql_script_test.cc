@@ -122,15 +122,23 @@ eval instant at 1m h
 
 eval instant at 1m vector(1) + on() m
   expect fail msg: something else
+
+eval_fail instant at 1m vector(1) + on() m
+  expected_fail_message something else
+
+eval_fail instant at 1m vector(1) + on() m
+  expected_fail_regexp many-to-many .+ not allowed
 )");
   ASSERT_EQ(report.error, "");
-  ASSERT_EQ(report.evals.size(), 5U);
+  ASSERT_EQ(report.evals.size(), 7U);
   EXPECT_EQ(report.evals[0].message, "m{a=\"2\"} is 5, expected 6");
   EXPECT_EQ(report.evals[1].outcome, Outcome::kPassed);
   EXPECT_EQ(report.evals[2].outcome, Outcome::kPassed);
   EXPECT_EQ(report.evals[3].outcome, Outcome::kSkipped);
   EXPECT_NE(report.evals[4].message.find("many-to-many matching not allowed"), std::string::npos);
-  EXPECT_EQ(report.count(Outcome::kFailed), 2U);
+  EXPECT_EQ(report.evals[5].outcome, Outcome::kFailed);
+  EXPECT_EQ(report.evals[6].outcome, Outcome::kPassed);
+  EXPECT_EQ(report.count(Outcome::kFailed), 3U);
   EXPECT_EQ(run_promql_script("load 1m\n  m 1\nevaluate it").error, "3:1: malformed value at \"it\"");
   EXPECT_EQ(run_promql_script("frobnicate").error, "1:1: unknown command \"frobnicate\"");
 }
