@@ -310,9 +310,9 @@ Result<void> Writer::write(const SeriesBatch& batch, TimePoint now) {
   return finish(std::move(good));
 }
 
-Result<void> Writer::delete_rows(const Limits& limits, std::uint64_t samples_needed_since) {
+Result<void> Writer::delete_rows(const Limits& limits) {
   Result<void> good =
-      statements_[kDropLog].bind(static_cast<std::int64_t>(samples_needed_since)).bind(kLogPerStep).run();
+      statements_[kDropLog].bind(static_cast<std::int64_t>(samples_needed_since_)).bind(kLogPerStep).run();
   if (!good) return good;
   const Result<std::optional<std::int64_t>> oldest = oldest_bucket();
   if (!oldest) return tl::make_unexpected(oldest.error());
@@ -338,8 +338,9 @@ Result<void> Writer::delete_rows(const Limits& limits, std::uint64_t samples_nee
 }
 
 Result<void> Writer::prune(const Limits& limits, std::uint64_t samples_needed_since) {
+  samples_needed_since_ = std::max(samples_needed_since_, samples_needed_since);
   Result<void> good = db_->run("BEGIN IMMEDIATE");
-  if (good) good = delete_rows(limits, samples_needed_since);
+  if (good) good = delete_rows(limits);
   good = finish(std::move(good));
   if (!good) return good;
   sqlite::Statement& free = statements_[kFreePages];

@@ -40,8 +40,8 @@ class Writer {
     TimePoint keep_since;
     std::size_t bytes_max = 0;
   };
-  /// Deletes a bounded part of what is older than `keep_since`, or oldest while the file is too large; also log rows
-  /// before `samples_needed_since`. One transaction.
+  /// Deletes a bounded part of what is older than `keep_since`, or oldest while the file is too large; also of the log
+  /// rows that no batch up to now needs (`samples_needed_since` of the newest, 0: it does not say). One transaction.
   Result<void> prune(const Limits& limits, std::uint64_t samples_needed_since);
 
   /// Whether the last failure was one of a damaged file.
@@ -56,10 +56,11 @@ class Writer {
   Result<void> finish(Result<void> good);
   Result<void> put_rows(const SeriesBatch& batch, TimePoint now);
   Result<void> put_chunk(const DiskChunk& chunk, bool full);
-  Result<void> delete_rows(const Limits& limits, std::uint64_t samples_needed_since);
+  Result<void> delete_rows(const Limits& limits);
 
   sqlite::Database* db_;
   bool corrupt_ = false;
+  std::uint64_t samples_needed_since_ = 0;
   std::vector<sqlite::Statement> statements_;
 };
 

@@ -5,7 +5,6 @@
 
 #include <benchmark/benchmark.h>
 #include <malloc.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -51,7 +50,7 @@ TimePoint at_second(std::int64_t s) {
 }
 
 std::string bench_path() {
-  return (std::filesystem::temp_directory_path() / fmt::format("tocsin-bench-{}", getpid()) / "metrics.db").string();
+  return (std::filesystem::temp_directory_path() / "tocsin-metrics-bench" / "metrics.db").string();
 }
 
 struct Writing {

@@ -146,12 +146,12 @@ TEST(MetricsDb, ForgetsTheLogThatChunksMadeNeedless) {
   const std::string path = dir.path("metrics.db");
   Kept kept(path);
   for (int i = 0; i < 500; ++i) {
-    for (int s = 0; s < 50; ++s) kept.append(named("s" + std::to_string(s)), at(i * 1s), i);
-    kept.flush(at(i * 1s), 0.1);
+    for (int s = 0; s < 100; ++s) kept.append(named("s" + std::to_string(s)), at(i * 1s), i);
+    kept.flush(at(i * 1s), 0.01);
   }
   auto db = sqlite::Database::open(path);
-  EXPECT_LE(*db->integer("SELECT count(*) FROM log"), 22) << "two laps of ten flushes";
-  EXPECT_EQ(*db->integer("SELECT count(*) FROM growing"), 50);
+  EXPECT_LE(*db->integer("SELECT count(*) FROM log"), 202) << "two laps of a hundred flushes";
+  EXPECT_EQ(*db->integer("SELECT count(*) FROM growing"), 100);
 }
 
 TEST(MetricsDb, ASampleThatComesAfterALoadGoesOnWithItsSeries) {
