@@ -1,6 +1,5 @@
 // The notation of series in tests: `a+bxN` is a, a+b, … (N+1 values), `axN` is N+1 times a, `_xN` is N gaps, `stale` a
-// stale marker,
-// `{{…}}` a native histogram, of which only the number of places it takes is read.
+// stale marker, `{{…}}` a native histogram, of which only the number of places it takes is read.
 
 #include "rules/testing/script_series.h"
 
@@ -15,6 +14,14 @@ namespace tocsin {
 namespace {
 
 constexpr std::size_t kPointsMax = 10'000'000;
+
+/// Whether a metric name may stand before the braces; others stand quoted within.
+bool is_bare_name(std::string_view name) {
+  const auto ordinary = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == ':';
+  };
+  return std::ranges::all_of(name, ordinary) && !(name.front() >= '0' && name.front() <= '9');
+}
 
 /// Where the name and the labels end.
 std::size_t end_of_labels(std::string_view text) {
@@ -41,7 +48,10 @@ std::size_t end_of_labels(std::string_view text) {
 Result<Labels> parse_labels(std::string_view text) {
   LabelList labels;
   const std::size_t brace = std::min(text.find('{'), text.size());
-  if (brace > 0) labels.emplace_back(kMetricName, text.substr(0, brace));
+  if (brace > 0) {
+    if (!is_bare_name(text.substr(0, brace))) return fail("malformed metric name: {}", text.substr(0, brace));
+    labels.emplace_back(kMetricName, text.substr(0, brace));
+  }
   if (brace == text.size()) return Labels(labels);
   const auto tokens = promql::lex(text.substr(brace));
   using promql::Tok;

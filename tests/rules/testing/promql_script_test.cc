@@ -96,7 +96,8 @@ TEST(ScriptSeries, ReadsEveryNotation) {
   }
   EXPECT_EQ(text, "1 -2.5 _ _ _ nan 1 3 5 7 5 5 5 3 2 nan -inf h h 0 0 0 ");
   EXPECT_TRUE(series->has_histograms());
-  for (const char* bad : {"m{a=b} 1", "m 1x", "m abc", "m {{", "m 1+", "m 1x99999999999"}) {
+  for (const char* bad :
+       {"m{a=b} 1", "m 1x", "m abc", "m {{", "m 1+", "m 1x99999999999", "\"m\"{} 1", "m-n 1", "1m 1"}) {
     EXPECT_FALSE(parse_script_series(bad)) << bad;
   }
 }
