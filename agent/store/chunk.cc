@@ -12,8 +12,8 @@
 //           10   + window                     XOR that differs only within the window of the last one
 //           11   + 5 bits leading zeros, 6 bits length (0: 64), the bits
 //   decimal 0                                 changed as much as the last time
-//           10   + 4 bits, 110 + 8 bits,      change differs from the last one by [-2^(n-1), 2^(n-1)) units
-//           1110 + 14 bits, 11110 + 24 bits, 111110 + 40 bits
+//           10   + 4 bits, 110 + 7 bits,      change differs from the last one by [-2^(n-1), 2^(n-1)) units
+//           1110 + 12 bits, 11110 + 24 bits, 111110 + 40 bits
 //           111111 + 4 bits scale, 6 bits length, the bits: digits in zigzag order, and the first of a run
 //
 // Nearly everything that is measured is a whole number or was printed with a few decimals, and as doubles those look
@@ -41,11 +41,11 @@ namespace tocsin {
 
 namespace {
 
-constexpr unsigned kGrowStep = 32;
+constexpr unsigned kFirstBytes = 24;
 constexpr unsigned kSampleBitsMax = 3 + 4 + 64 + 2 + 5 + 6 + 64;
 constexpr unsigned kLeadingMax = 31;
 constexpr std::array<unsigned, 5> kDeltaBits{4, 7, 14, 20, 64};
-constexpr std::array<unsigned, 6> kStepBits{0, 4, 8, 14, 24, 40};
+constexpr std::array<unsigned, 6> kStepBits{0, 4, 7, 12, 24, 40};
 constexpr unsigned kScaleMax = 9;
 constexpr std::array<double, 16> kPowers{1,   1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                          1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
@@ -114,7 +114,7 @@ std::size_t rounded(std::size_t bytes) {
 
 Chunk::Chunk(Sample first, ChunkTail& tail) {
   static_assert(sizeof(Head) == kHead);
-  reserve(kGrowStep);
+  reserve(kFirstBytes);
   new (head_.get()) Head{first.t, 0, 1, head_->capacity};
   tail = ChunkTail{.t = first.t.time_since_epoch().count()};
   const bool zero = std::bit_cast<std::uint64_t>(first.v) == 0;
@@ -132,7 +132,6 @@ Chunk::Chunk(TimePoint first_time, std::size_t count, std::span<const std::uint8
 bool Chunk::append(Sample sample, ChunkTail& tail) {
   const std::size_t needed = (std::size_t{head_->bits} + kSampleBitsMax + 7) / 8;
   if (head_->count >= kSamplesMax || needed > kBytesMax) return false;
-  if (needed + kHead > head_->capacity) reserve((needed + kGrowStep - 1) / kGrowStep * kGrowStep);
 
   const auto t = sample.t.time_since_epoch().count();
   const auto delta = static_cast<std::uint64_t>(t) - static_cast<std::uint64_t>(tail.t);
@@ -154,6 +153,7 @@ bool Chunk::append(Sample sample, ChunkTail& tail) {
     write_value(sample.v, tail);
   }
   ++head_->count;
+  if (head_->count == kSamplesMax) seal();
   return true;
 }
 
@@ -229,8 +229,11 @@ void Chunk::write_xor(std::uint64_t change, ChunkTail& tail) {
 }
 
 void Chunk::write(std::uint64_t value, unsigned bits) {
-  std::uint8_t* const to = bytes();
   unsigned at = head_->bits;
+  const std::size_t needed = (std::size_t{at} + bits + 7) / 8;
+  // Little at a time: what nobody writes to is a good part of what a series takes.
+  if (needed + kHead > head_->capacity) reserve(needed + needed / 8);
+  std::uint8_t* const to = bytes();
   while (bits > 0) {
     const unsigned free = 8 - at % 8U;
     const unsigned now = std::min(free, bits);
@@ -256,6 +259,26 @@ void Chunk::reserve(std::size_t bytes) {
 
 void Chunk::seal() {
   reserve(data().size());
+}
+
+void ChunkList::move_to(std::size_t capacity, std::size_t skipped) {
+  static_assert(sizeof(Block) % alignof(Chunk) == 0);
+  Block* const old = block_;
+  Chunk* const from = chunks();
+  const std::size_t count = size();
+  block_ = nullptr;
+  if (capacity > 0) {
+    void* const memory = ::operator new(sizeof(Block) + capacity * sizeof(Chunk));
+    block_ = new (memory) Block{static_cast<std::uint32_t>(count - skipped), static_cast<std::uint32_t>(capacity)};
+    std::uninitialized_move(from + skipped, from + count, chunks());
+  }
+  if (old == nullptr) return;
+  std::destroy_n(from, count);
+  ::operator delete(old);
+}
+
+void ChunkList::drop_front(std::size_t count) {
+  if (block_ != nullptr) move_to(size() - count, count);
 }
 
 ChunkReader::ChunkReader(TimePoint first_time, std::size_t count, std::span<const std::uint8_t> data)

@@ -5,7 +5,9 @@
 #include <cstdlib>
 #include <limits>
 #include <memory>
+#include <new>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "agent/core/sample.h"
@@ -70,6 +72,52 @@ class Chunk {
   void write_xor(std::uint64_t change, ChunkTail& tail);
 
   std::unique_ptr<Head, Free> head_;
+};
+
+/// The chunks of a series, ascending by time. A vector of one pointer; no more room than needed.
+class ChunkList {
+ public:
+  ChunkList() = default;
+  ChunkList(ChunkList&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
+  ChunkList& operator=(ChunkList&& other) noexcept {
+    std::swap(block_, other.block_);
+    return *this;
+  }
+  ~ChunkList() { clear(); }
+
+  std::size_t size() const { return block_ == nullptr ? 0 : block_->size; }
+  bool empty() const { return size() == 0; }
+  Chunk* begin() { return chunks(); }
+  Chunk* end() { return chunks() + size(); }
+  const Chunk* begin() const { return chunks(); }
+  const Chunk* end() const { return chunks() + size(); }
+  Chunk& operator[](std::size_t i) { return chunks()[i]; }
+  const Chunk& operator[](std::size_t i) const { return chunks()[i]; }
+  Chunk& front() { return chunks()[0]; }
+  const Chunk& front() const { return chunks()[0]; }
+  Chunk& back() { return chunks()[size() - 1]; }
+  const Chunk& back() const { return chunks()[size() - 1]; }
+
+  template <class... Args>
+  Chunk& emplace_back(Args&&... args) {
+    Chunk made(std::forward<Args>(args)...);
+    if (block_ == nullptr || block_->size == block_->capacity) move_to(size() + size() / 4 + 1, 0);
+    return *new (chunks() + block_->size++) Chunk(std::move(made));
+  }
+  /// Drops the oldest.
+  void drop_front(std::size_t count);
+  void clear() { drop_front(size()); }
+
+ private:
+  struct Block {
+    std::uint32_t size = 0;
+    std::uint32_t capacity = 0;
+  };
+  Chunk* chunks() const { return block_ == nullptr ? nullptr : reinterpret_cast<Chunk*>(block_ + 1); }
+  /// To a block of its own with room for `capacity`, without the first `skipped`.
+  void move_to(std::size_t capacity, std::size_t skipped);
+
+  Block* block_ = nullptr;
 };
 
 /// Reads a chunk from its first sample on. `data` must outlive it and may be anything: a damaged chunk ends early or

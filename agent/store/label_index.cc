@@ -54,6 +54,28 @@ LabelIndex::Id LabelIndex::find(const Labels& labels) const {
   });
 }
 
+std::uint32_t LabelIndex::Runs::take(std::size_t count) {
+  count = std::max(count, std::size_t{1});  // so that an empty one has a place too
+  if (count < given_.size() && !given_[count].empty()) {
+    const std::uint32_t at = given_[count].back();
+    given_[count].pop_back();
+    return at;
+  }
+  if (used_ + count > kBlock) {
+    blocks_.push_back(std::make_unique<std::uint32_t[]>(kBlock));
+    used_ = 0;
+  }
+  const auto at = static_cast<std::uint32_t>((blocks_.size() - 1) * kBlock + used_);
+  used_ += static_cast<std::uint32_t>(count);
+  return at;
+}
+
+void LabelIndex::Runs::give(std::uint32_t at, std::size_t count) {
+  count = std::max(count, std::size_t{1});
+  if (count >= given_.size()) given_.resize(count + 1);
+  given_[count].push_back(at);
+}
+
 LabelIndex::Id LabelIndex::insert(const Labels& labels) {
   Id id = static_cast<Id>(rows_.size());
   if (free_rows_.empty()) {
@@ -63,14 +85,15 @@ LabelIndex::Id LabelIndex::insert(const Labels& labels) {
     free_rows_.pop_back();
   }
   Row& row = rows_[id];
-  row.alive = true;
-  row.count = row.held = static_cast<std::uint16_t>(labels.size());
-  row.pairs = std::make_unique<std::uint32_t[]>(labels.size());
+  row.alive = 1;
+  row.count = static_cast<std::uint16_t>(labels.size());
+  row.held = row.count & 0x7fff;
+  row.at = runs_.take(labels.size());
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    row.pairs[i] = intern(labels[i]);
-    add_posting(pairs_[row.pairs[i]], id);
+    const std::uint32_t pair = intern(labels[i]);
+    runs_[row.at][i] = pair;
+    add_posting(pairs_[pair], id);
   }
-  row_bytes_ += labels.size() * sizeof(std::uint32_t) + kHeapOverhead;
   by_labels_.insert(labels.hash(), id);
   ++size_;
   return id;
@@ -79,13 +102,13 @@ LabelIndex::Id LabelIndex::insert(const Labels& labels) {
 void LabelIndex::erase(Id id) {
   by_labels_.erase(labels(id).hash(), id);
   Row& row = rows_[id];
-  row.alive = false;
+  row.alive = 0;
   --size_;
-  row_bytes_ -= row.count * sizeof(std::uint32_t) + kHeapOverhead;
-  const auto pairs = std::move(row.pairs);
+  const std::uint32_t at = row.at;
   const std::size_t count = std::exchange(row.count, 0);
   if (count == 0) free_rows_.push_back(id);
-  for (std::size_t i = 0; i < count; ++i) drop_posting(pairs[i]);
+  for (std::size_t i = 0; i < count; ++i) drop_posting(runs_[at][i]);
+  runs_.give(at, count);
 }
 
 std::uint32_t LabelIndex::intern(Label label) {
@@ -250,7 +273,7 @@ std::vector<std::string> LabelIndex::values(std::string_view name, std::span<con
 }
 
 std::size_t LabelIndex::bytes() const {
-  return rows_.size() * sizeof(Row) + row_bytes_ + pairs_.size() * (sizeof(Pair) + sizeof(std::uint32_t)) +
+  return rows_.size() * sizeof(Row) + runs_.bytes() + pairs_.size() * (sizeof(Pair) + sizeof(std::uint32_t)) +
          posting_bytes_ + names_.size() * sizeof(Name) + text_bytes_ + by_labels_.bytes() + by_pair_.bytes() +
          by_name_.bytes();
 }

@@ -62,10 +62,25 @@ class LabelIndex {
     std::vector<std::uint32_t> pairs;
   };
   struct Row {
-    std::unique_ptr<std::uint32_t[]> pairs;  // by name
+    std::uint32_t at = 0;  // where its pairs are, in the order of their names
     std::uint16_t count = 0;
-    std::uint16_t held = 0;  // postings that still name this row; it is used again when none does
-    bool alive = false;
+    std::uint16_t held : 15 = 0;  // postings that still name this row; it is used again when none does
+    std::uint16_t alive : 1 = 0;
+  };
+  /// Runs of numbers without an allocation for each: the place of one that is given back goes to the next of its length.
+  class Runs {
+   public:
+    std::uint32_t take(std::size_t count);
+    void give(std::uint32_t at, std::size_t count);
+    std::uint32_t* operator[](std::uint32_t at) const { return &blocks_[at / kBlock][at % kBlock]; }
+    std::size_t bytes() const { return blocks_.size() * kBlock * sizeof(std::uint32_t); }
+
+   private:
+    static constexpr std::uint32_t kBlock = 4096;
+    static_assert(kBlock >= kLabelsMax);
+    std::vector<std::unique_ptr<std::uint32_t[]>> blocks_;
+    std::uint32_t used_ = kBlock;                    // of the last block
+    std::vector<std::vector<std::uint32_t>> given_;  // by length
   };
   struct Condition;
 
@@ -80,11 +95,12 @@ class LabelIndex {
   void release(Id id);
   const std::vector<Id>& sorted_postings(Pair& pair);
 
-  std::span<const std::uint32_t> pairs_of(Id id) const { return {rows_[id].pairs.get(), rows_[id].count}; }
+  std::span<const std::uint32_t> pairs_of(Id id) const { return {runs_[rows_[id].at], rows_[id].count}; }
   std::vector<std::uint32_t> matching_pairs(Condition& condition) const;
   bool holds(Condition& condition, Id id) const;
   bool less(Id a, Id b) const;
 
+  Runs runs_;
   std::deque<Row> rows_;
   std::vector<Id> free_rows_;
   std::size_t size_ = 0;
@@ -97,7 +113,6 @@ class LabelIndex {
   FlatIndex by_name_;
   std::size_t text_bytes_ = 0;
   std::size_t posting_bytes_ = 0;
-  std::size_t row_bytes_ = 0;
 };
 
 }  // namespace tocsin

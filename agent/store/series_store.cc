@@ -76,7 +76,6 @@ void SeriesStore::Impl::add_chunk(Series& s, Sample sample) {
     if (changes) note_chunk(changes->chunks, s, full, newest_time(s));
   }
   s.closed = 0;
-  if (s.chunks.size() == s.chunks.capacity()) s.chunks.reserve(s.chunks.size() + s.chunks.size() / 4 + 1);
   s.chunks.emplace_back(sample, s.tail);
   chunk_bytes += bytes_of(s.chunks.back());
   ++stats.chunks;
@@ -96,7 +95,7 @@ void SeriesStore::Impl::drop_chunks(Series& s, std::size_t count) {
     if (at->second == 0) sealed_bytes.erase(at);
   }
   stats.chunks -= count;
-  s.chunks.erase(s.chunks.begin(), s.chunks.begin() + static_cast<std::ptrdiff_t>(count));
+  s.chunks.drop_front(count);
 }
 
 void SeriesStore::Impl::sweep(LabelIndex::Id id, TimePoint horizon, TimePoint cut) {
@@ -112,7 +111,6 @@ void SeriesStore::Impl::sweep(LabelIndex::Id id, TimePoint horizon, TimePoint cu
   if (!s.chunks.empty() || fresh) return;
   if (changes && s.number != 0) changes->dropped.push_back({s.number, newest_time(s)});
   s.chunks.clear();
-  s.chunks.shrink_to_fit();
   note_change(ref_of(id), index.labels(id), false);
   index.erase(id);
   ++stats.series_removed_total;

@@ -116,7 +116,6 @@ void SeriesLoader::append(const DiskChunk& chunk, bool sealed) {
     return;
   }
   if (sealed) {
-    if (s.chunks.size() == s.chunks.capacity()) s.chunks.reserve(s.chunks.size() + s.chunks.size() / 4 + 1);
     const Chunk& kept = s.chunks.emplace_back(chunk.first, chunk.count, bytes_of(chunk.data));
     s.tail = ChunkTail{.t = chunk.last.time_since_epoch().count()};
     s.closed = 1;

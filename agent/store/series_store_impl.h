@@ -23,7 +23,7 @@ inline constexpr Duration kChunkSpanMax = std::chrono::hours(2);
 
 struct Series {
   ChunkTail tail;
-  std::vector<Chunk> chunks;  // ascending; only the last one grows
+  ChunkList chunks;           // only the last one grows
   std::uint32_t number = 0;   // on disk; 0: it is not kept there
   std::uint32_t times_used : 30 = 0;
   std::uint32_t fresh : 1 = 0;   // made since maintain() came by: may be empty for a while

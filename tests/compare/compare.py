@@ -2,176 +2,33 @@
 """tocsin beside the Debian programs it replaces, doing the same work in one run on this machine.
 
     ./dev compare [idle] [--seconds 120] [--targets 50] [--rules 100]
+    ./dev compare engine [--lists A,B] [--series 10000,100000]
 
 idle: host metrics, TARGETS HTTP probes of a local nginx at 15 s, RULES alerting rules at 15 s. On one side tocsin; on the other
 prometheus, blackbox_exporter, node_exporter and alertmanager. Printed: resident memory (all, and private), CPU, and the ratios.
+engine: Debian's prometheus and tocsin take the same samples by remote write. Printed: what that cost, resident memory, a cycle of
+1,000 alerting rules over the most series, and the lists of queries, over HTTP and within the process, as ratios of medians.
 Everything listens on loopback ports of its own and is stopped, by its pid, at the end.
 """
 
 import argparse
-import os
-import pathlib
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
-import time
-import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-TOCSIN = ROOT / ".build/release/bin/tocsin"
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-class Programs:
-    """Programs that run side by side, stopped when this ends."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.running = {}
-
-    def start(self, name, argv):
-        log = open(self.folder / f"{name}.log", "wb")
-        self.running[name] = subprocess.Popen(argv, stdout=log, stderr=log, cwd=self.folder)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for process in self.running.values():
-            process.send_signal(signal.SIGTERM)
-        for process in self.running.values():
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def wait_for(url, seconds=30):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        try:
-            return urllib.request.urlopen(url, timeout=2).read()
-        except OSError:
-            time.sleep(0.2)
-    sys.exit(f"{url} does not answer")
-
-
-def memory(pid):
-    """Resident and private resident memory in MiB."""
-    figures = {}
-    for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
-        name, value = line.split(":")
-        figures[name] = int(value.split()[0]) / 1024
-    return figures["Rss"], figures["Private_Clean"] + figures["Private_Dirty"]
-
-
-def cpu_seconds(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def rules_yaml(count):
-    expressions = [
-        'probe_success == 0', 'probe_duration_seconds > 1', 'rate(node_cpu_seconds_total{mode="idle"}[5m]) < 0.05',
-        'node_filesystem_avail_bytes / node_filesystem_size_bytes < 0.1', 'node_load1 > 100',
-        'avg_over_time(probe_success[5m]) < 0.9', 'sum by (job) (probe_http_duration_seconds) > 5',
-        'node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes < 0.05', 'changes(probe_success[5m]) > 3',
-        'max by (instance) (probe_http_status_code) >= 500',
-    ]
-    lines = ["groups:", "- name: compare", "  interval: 15s", "  rules:"]
-    for i in range(count):
-        lines += [f"  - alert: Rule{i}", f"    expr: {expressions[i % len(expressions)]}", "    for: 1m"]
-    return "\n".join(lines) + "\n"
-
-
-def idle(options):
-    with tempfile.TemporaryDirectory(prefix="tocsin-compare-") as name, Programs(pathlib.Path(name)) as programs:
-        folder = programs.folder
-        ports = {key: free_port() for key in ("nginx", "tocsin", "prometheus", "blackbox", "node", "alertmanager")}
-        at = {key: f"127.0.0.1:{port}" for key, port in ports.items()}
-        urls = [f"http://{at['nginx']}/{i}" for i in range(options.targets)]
-        (folder / "rules.yml").write_text(rules_yaml(options.rules))
-
-        (folder / "nginx.conf").write_text(
-            f"daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log; worker_processes 1;\n"
-            "events { worker_connections 256; }\n"
-            f"http {{ access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; "
-            f"fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s; "
-            f"server {{ listen {at['nginx']}; location / {{ return 200 'ok'; }} }} }}\n")
-        programs.start("nginx", ["nginx", "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")])
-        wait_for(urls[0])
-
-        targets = ", ".join(f'"{url}"' for url in urls)
-        (folder / "tocsin.toml").write_text(
-            f'rule_packs = ["host", "probes", "self"]\nrule_files = ["{folder}/rules.yml"]\n'
-            f'[server]\nlisten = "{at["tocsin"]}"\n[storage]\ndirectory = "{folder}/state"\n'
-            f'[[probe]]\ntype = "host"\n[[probe]]\ntype = "http"\ntargets = [{targets}]\n'
-            '[route]\nreceiver = "log"\n[[receiver]]\nname = "log"\n[[receiver.log]]\n')
-        programs.start("tocsin", [str(TOCSIN), "run", "--config", str(folder / "tocsin.toml")])
-
-        (folder / "prometheus.yml").write_text(
-            "global: {scrape_interval: 15s, evaluation_interval: 15s}\n"
-            "rule_files: [rules.yml]\n"
-            f"alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{at['alertmanager']}']}}]}}]}}\n"
-            "scrape_configs:\n"
-            f"- {{job_name: node, static_configs: [{{targets: ['{at['node']}']}}]}}\n"
-            "- job_name: http\n  metrics_path: /probe\n  params: {module: [http_2xx]}\n"
-            f"  static_configs: [{{targets: [{', '.join(urls)}]}}]\n"
-            "  relabel_configs:\n  - {source_labels: [__address__], target_label: __param_target}\n"
-            "  - {source_labels: [__param_target], target_label: instance}\n"
-            f"  - {{target_label: __address__, replacement: '{at['blackbox']}'}}\n")
-        (folder / "blackbox.yml").write_text("modules: {http_2xx: {prober: http, http: {preferred_ip_protocol: ip4}}}\n")
-        (folder / "alertmanager.yml").write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
-        programs.start("node_exporter", ["prometheus-node-exporter", f"--web.listen-address={at['node']}"])
-        programs.start("blackbox_exporter", ["prometheus-blackbox-exporter", f"--config.file={folder}/blackbox.yml",
-                                             f"--web.listen-address={at['blackbox']}"])
-        programs.start("alertmanager", ["prometheus-alertmanager", f"--config.file={folder}/alertmanager.yml",
-                                        f"--storage.path={folder}/am", f"--web.listen-address={at['alertmanager']}",
-                                        "--cluster.listen-address="])
-        programs.start("prometheus", ["prometheus", f"--config.file={folder}/prometheus.yml",
-                                      f"--storage.tsdb.path={folder}/tsdb", f"--web.listen-address={at['prometheus']}"])
-        for key, path in (("tocsin", "/-/ready"), ("prometheus", "/-/ready"), ("blackbox", "/"), ("node", "/"),
-                          ("alertmanager", "/-/ready")):
-            wait_for(f"http://{at[key]}{path}")
-
-        watched = ["tocsin", "prometheus", "blackbox_exporter", "node_exporter", "alertmanager"]
-        time.sleep(options.warm_up)
-        before = {name: cpu_seconds(programs.running[name].pid) for name in watched}
-        start = time.monotonic()
-        time.sleep(options.seconds)
-        span = time.monotonic() - start
-        rows = {}
-        for name in watched:
-            resident, private = memory(programs.running[name].pid)
-            rows[name] = (resident, private, 100 * (cpu_seconds(programs.running[name].pid) - before[name]) / span)
-        peers = tuple(sum(rows[name][i] for name in watched[1:]) for i in range(3))
-
-        print(f"{options.targets} HTTP probes and the host at 15 s, {options.rules} rules at 15 s, "
-              f"{span:.0f} s after {options.warm_up} s of warm-up\n")
-        print(f"{'':<20}{'resident MiB':>14}{'private MiB':>14}{'% of a core':>14}")
-        for name in watched:
-            print(f"{name:<20}" + "".join(f"{figure:>14.2f}" for figure in rows[name]))
-        print(f"{'the four together':<20}" + "".join(f"{figure:>14.2f}" for figure in peers))
-        print(f"{'tocsin / the four':<20}" + "".join(
-            f"{mine / theirs if theirs else 0:>14.3f}" for mine, theirs in zip(rows["tocsin"], peers)))
+from engine import engine
+from idle import idle
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=["idle"], default="idle")
-    parser.add_argument("--seconds", type=int, default=120, help="how long is measured")
-    parser.add_argument("--warm-up", type=int, default=60, help="how long is waited first")
+    parser.add_argument("what", nargs="?", choices=["idle", "engine"], default="idle")
+    parser.add_argument("--seconds", type=int, default=120, help="idle: how long is measured")
+    parser.add_argument("--warm-up", type=int, default=60, help="idle: how long is waited first")
     parser.add_argument("--targets", type=int, default=50)
     parser.add_argument("--rules", type=int, default=100)
-    idle(parser.parse_args())
+    parser.add_argument("--lists", default="A,B", help="engine: which lists of queries; empty for none")
+    parser.add_argument("--series", default="10000,100000", help="engine: how many series; empty for none")
+    parser.add_argument("--verbose", action="store_true", help="engine: every query")
+    options = parser.parse_args()
+    {"idle": idle, "engine": engine}[options.what](options)
 
 
 if __name__ == "__main__":

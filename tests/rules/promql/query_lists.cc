@@ -144,7 +144,7 @@ QueryList list_b() {
                                     "-http_requests_total",
                                     "http_requests_total > 10",
                                     "http_requests_total offset 5m",
-                                    "http_requests_total @ " + std::to_string(kStart / 1000 + 600),
+                                    "http_requests_total @ start()",
                                     "clamp(http_requests_total, 5, 10)",
                                     "clamp_min(http_requests_total, 10)",
                                     "clamp(1 - http_requests_total, 10 - 5, 10)",
@@ -173,6 +173,25 @@ QueryList list_b() {
         const std::string bound = le == 10 ? "+Inf" : fmt::format("{}", 0.1 * (1 << le));
         filler.add({{kMetricName, "http_response_seconds_bucket"}, {"le", bound}, {"pod", name}}, pod + le);
       }
+    }
+  };
+  return list;
+}
+
+QueryList list_site(int series) {
+  constexpr std::int64_t kSamples = 60, kInterval = 15'000;
+  QueryList list{
+      .name = "site", .queries = {}, .end = kStart + (kSamples - 1) * kInterval, .step = kInterval, .fill = {}};
+  list.fill = [series](SeriesStore& store) {
+    Filler filler(store, kSamples, kInterval);
+    for (int i = 0; i < series; ++i) {
+      const int host = i / 250;
+      filler.add({{kMetricName, fmt::format("node_metric_{}_total", i % 250)},
+                  {"job", "node"},
+                  {"cluster", "eu-west-1"},
+                  {"device", fmt::format("dev{}", host % 7)},
+                  {"instance", fmt::format("host-{}.example.com:9100", host)}},
+                 i % 3 == 0 ? 0 : 40);
     }
   };
   return list;

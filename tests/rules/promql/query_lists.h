@@ -28,5 +28,7 @@ QueryList list_rules();
 QueryList list_a();
 /// Thanos': 1,000 pods, six hours at 30 s; asked over two hours.
 QueryList list_b();
+/// No queries: `series` of a site, 250 metrics of each host, a quarter of an hour at 15 s.
+QueryList list_site(int series);
 
 }  // namespace tocsin::bench
