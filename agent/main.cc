@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
   tocsin::cli::add_check(app, exit);
   tocsin::cli::add_config(app, exit);
   tocsin::cli::add_docs(app, exit);
+  tocsin::cli::add_import(app, exit);
   tocsin::cli::add_probe(app, exit);
   tocsin::cli::add_notify_test(app, exit);
   tocsin::cli::add_test(app, exit);

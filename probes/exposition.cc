@@ -231,8 +231,9 @@ Result<ExpositionParser::Entry> ExpositionParser::series_entry() {
   if (name_.data() == nullptr) return mistake("the series has no metric name: {}", quoted(view(begin, end)));
   series_ = view(begin, end);
   timestamp_.reset();
+  histogram_ = false;
   if (auto ok = text ? text_suffix() : open_metrics_suffix(); !ok) return tl::make_unexpected(std::move(ok.error()));
-  return Entry::kSeries;
+  return histogram_ ? Entry::kHistogram : Entry::kSeries;
 }
 
 /// Behind `{`, up to and with `}`. A quoted string that no `=` follows is the metric name, where one may stand.
@@ -302,7 +303,16 @@ Result<void> ExpositionParser::text_suffix() {
 
 /// The value, the timestamp in seconds, an exemplar, the end of the line; one space before each.
 Result<void> ExpositionParser::open_metrics_suffix() {
-  const auto value = take(' ') ? number(word()) : Result<double>(expected("a space and a value"));
+  if (!take(' ')) return expected("a space and a value");
+  if (const char* begin = at_; take('{') && !legacy_name(false).empty() && peek() == ':') {  // {count:…,sum:…}
+    histogram_ = true;
+    skip_line();
+    if (at_end()) return mistake("the text does not end with # EOF");
+    return {};
+  } else {
+    at_ = begin;
+  }
+  const auto value = number(word());
   if (!value) return tl::make_unexpected(value.error());
   value_ = *value;
   bool with_exemplar = take(" # {");
@@ -418,13 +428,16 @@ Result<Labels> ExpositionParser::labels() {
       return mistake("label {} is there twice in {}", quoted(label.name), quoted(series_.substr(0, kExcerptBytes)));
     }
     if (limits_.label_name_bytes > 0 && label.name.size() > limits_.label_name_bytes) {
+      limit_hit_ = true;
       return mistake("label name {}… is longer than {} bytes", label.name.substr(0, 40), limits_.label_name_bytes);
     }
     if (limits_.label_value_bytes > 0 && label.value.size() > limits_.label_value_bytes) {
+      limit_hit_ = true;
       return mistake("the value of label {} is longer than {} bytes", quoted(label.name), limits_.label_value_bytes);
     }
   }
   if (limits_.labels > 0 && list.size() > limits_.labels) {
+    limit_hit_ = true;
     return mistake("{} labels, {} are allowed, in {}", list.size(), limits_.labels,
                    quoted(series_.substr(0, kExcerptBytes)));
   }
@@ -460,6 +473,10 @@ Result<Exposition> parse_exposition(std::string_view text, ExpositionFormat form
     const auto entry = parser.next();
     if (!entry) return tl::make_unexpected(entry.error());
     if (*entry == ExpositionParser::Entry::kEnd) break;
+    if (*entry == ExpositionParser::Entry::kHistogram) {
+      ++out.histograms;
+      continue;
+    }
     if (*entry != ExpositionParser::Entry::kSeries) {
       metrics.add(*entry, parser.family(), parser.text());
       continue;

@@ -34,13 +34,20 @@ struct ExpositionLimits {
 /// Errors (`line 3: expected …`) are final: do not go on after one.
 class ExpositionParser {
  public:
-  enum class Entry { kSeries, kHelp, kType, kUnit, kEnd };
+  enum class Entry {
+    kSeries,
+    kHistogram,  // a native histogram in place of a value (OpenMetrics 2.0): recognised, not read
+    kHelp,
+    kType,
+    kUnit,
+    kEnd
+  };
 
   ExpositionParser(std::string_view text, ExpositionFormat format, ExpositionLimits limits = {});
 
   Result<Entry> next();
 
-  // After kSeries:
+  // After kSeries (and series() after kHistogram):
 
   /// Name and labels as they were written: equal text and equal type() make equal labels().
   std::string_view series() const { return series_; }
@@ -60,6 +67,8 @@ class ExpositionParser {
 
   /// The type that the last kType gave, "" before the first.
   std::string_view type() const { return type_; }
+  /// Whether labels() failed because of a limit.
+  bool limit_hit() const { return limit_hit_; }
   /// The line on which the current entry begins, from 1.
   std::size_t line() const { return line_; }
 
@@ -109,6 +118,8 @@ class ExpositionParser {
   std::string_view name_;  // still escaped
   std::vector<RawLabel> labels_;
   double value_ = 0;
+  bool histogram_ = false;
+  bool limit_hit_ = false;
   std::optional<TimePoint> timestamp_;
 
   std::string_view family_;
@@ -122,6 +133,7 @@ struct Exposition {
   std::vector<ProbeSample> samples;
   /// The families that were described, in the order of the text. OpenMetrics counters and infos without their suffix.
   std::vector<MetricInfo> metrics;
+  std::size_t histograms = 0;  // samples of native histograms, which are left out
 };
 
 /// Reads all of `text`; fails at the first mistake.

@@ -17,7 +17,7 @@
 #include "agent/cli/command.h"
 #include "agent/core/clock.h"
 #include "agent/prometheus_client.h"
-#include "probes/exposition.h"
+#include "probes/exposition_history.h"
 #include "rules/promql/reach.h"
 
 namespace tocsin::cli {
@@ -98,24 +98,10 @@ Result<promql::Matrix> read_file(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(in), {}};
   if (!in.is_open() || in.bad()) return fail("{}:1:1: The file cannot be read.", file);
-  const bool open_metrics = text.ends_with("# EOF\n") || text.ends_with("# EOF");
-  ExpositionParser parser(text, open_metrics ? ExpositionFormat::kOpenMetrics : ExpositionFormat::kText);
-  std::map<Labels, std::vector<Sample>> series;
-  for (;;) {
-    const auto entry = parser.next();
-    if (!entry) return fail("{}: {}", file, entry.error().message);
-    if (*entry == ExpositionParser::Entry::kEnd) break;
-    if (*entry != ExpositionParser::Entry::kSeries) continue;
-    const auto labels = parser.labels();
-    if (!labels) return fail("{}: {}", file, labels.error().message);
-    if (!parser.timestamp()) return fail("{}:{}:1: The sample has no timestamp.", file, parser.line());
-    series[*labels].push_back({*parser.timestamp(), parser.value()});
-  }
+  Result<ExpositionHistory> history = read_exposition_history(file, text);
+  if (!history) return tl::make_unexpected(history.error());
   promql::Matrix out;
-  for (auto& [labels, samples] : series) {
-    std::ranges::stable_sort(samples, {}, &Sample::t);
-    out.push_back({labels, std::move(samples)});
-  }
+  for (auto& [labels, samples] : history->series) out.push_back({labels, std::move(samples)});
   return out;
 }
 

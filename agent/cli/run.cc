@@ -1,48 +1,21 @@
 // `tocsin run`: the agent, until SIGTERM or SIGINT. SIGHUP reloads.
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <cerrno>
 #include <csignal>
-#include <cstring>
-#include <filesystem>
 
 #include "agent/app.h"
 #include "agent/cli/command.h"
+#include "agent/cli/state_lock.h"
 #include "agent/core/log.h"
 
 namespace tocsin::cli {
 namespace {
 
 namespace asio = boost::asio;
-
-/// Held while an agent runs on a state directory: two of them would send everything twice.
-class StateLock {
- public:
-  static Result<StateLock> take(const std::string& directory) {
-    const std::string path = directory + "/lock";
-    StateLock lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    if (lock.fd_ < 0) return fail("cannot open {}: {}", path, std::strerror(errno));
-    if (flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) return fail("another agent runs on {}; give each its own", directory);
-    return lock;
-  }
-  StateLock(StateLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  StateLock& operator=(StateLock&&) = delete;
-  ~StateLock() {
-    if (fd_ >= 0) close(fd_);
-  }
-
- private:
-  explicit StateLock(int fd) : fd_(fd) {}
-  int fd_;
-};
 
 void greet(const App& app, const std::string& state) {
   const Config& config = app.config();
@@ -87,15 +60,9 @@ int run(const std::string& file) {
     log::error("{}", directory.error().message);
     return kWrongInput;
   }
-  std::error_code error;
-  std::filesystem::create_directories(*directory, error);
-  if (error) {
-    log::error("cannot make the state directory {}: {}", *directory, error.message());
-    return kBad;
-  }
   const Result<StateLock> lock = StateLock::take(*directory);
   if (!lock) {
-    log::error("{}", lock.error().message);
+    log::error("{}; give each its own directory", lock.error().message);
     return kBad;
   }
   asio::io_context engine(1);
