@@ -63,7 +63,7 @@ void collect_remote_write(MetricSink& sink, const RemoteWriteReceiver::Stats& s)
 
 void collect_targets(MetricSink& sink, const Ingest& ingest) {
   struct Sum {
-    double targets = 0, runs = 0, failures = 0, missed = 0, refused = 0;
+    double targets = 0, runs = 0, failures = 0, missed = 0, refused = 0, histograms = 0;
   };
   std::map<std::string_view, Sum> by_type;
   for (const TargetStatus* status : ingest.status()) {
@@ -74,6 +74,7 @@ void collect_targets(MetricSink& sink, const Ingest& ingest) {
     sum.failures += static_cast<double>(status->failures_total);
     sum.missed += static_cast<double>(status->missed_total);
     sum.refused += static_cast<double>(status->refused_samples_total);
+    sum.histograms += static_cast<double>(status->histograms_total);
   }
   for (const auto& [type, sum] : by_type) {
     sink.gauge("tocsin_targets", "Targets, by type of probe.", {{"type", type}}, sum.targets);
@@ -83,6 +84,14 @@ void collect_targets(MetricSink& sink, const Ingest& ingest) {
                  {{"type", type}}, sum.missed);
     sink.counter("tocsin_probe_samples_refused_total", "Samples of probes that the store did not take.",
                  {{"type", type}}, sum.refused);
+    sink.counter("tocsin_probe_histograms_skipped_total", "Native histograms of probes, which are not kept.",
+                 {{"type", type}}, sum.histograms);
+  }
+  for (const char* limit : {"sample_limit", "label_limit", "body_size"}) {
+    const auto hit = ingest.limits_hit().find(limit);
+    const std::uint64_t count = hit == ingest.limits_hit().end() ? 0 : hit->second;
+    sink.counter("tocsin_probe_limit_hits_total", "Runs that failed because a target was over a limit of its own.",
+                 {{"limit", limit}}, static_cast<double>(count));
   }
 }
 

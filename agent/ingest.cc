@@ -9,6 +9,8 @@
 
 #include <cmath>
 
+#include "agent/core/log.h"
+
 namespace tocsin {
 namespace {
 
@@ -59,6 +61,8 @@ void Ingest::put(Target& target, const Labels& given, double value, TimePoint at
     if (made) {
       series.ref = *made;
       appended = store_.append(series.ref, at, value);
+    } else if (refused_series_++ == 0) {
+      refusal_ = made.error().message;
     }
   }
   if (appended != AppendResult::kAppended && appended != AppendResult::kDuplicate) {
@@ -91,11 +95,31 @@ void Ingest::end_unseen(Target& target, TimePoint at) {
   });
 }
 
+/// A limit is told when it is hit, not again while it stays hit; what all targets share, once a minute.
+void Ingest::tell_limits(const Target& target, const ProbeRun& run) {
+  const std::string& cause = run.result.cause;
+  if (cause == "sample_limit" || cause == "label_limit" || cause == "body_size") {
+    ++limits_hit_[cause];
+    if (target.status.cause != cause) {
+      log::warn("{}: nothing of the target is kept, for it is over a limit ({}): {}", run.target->labels.str(), cause,
+                run.result.detail);
+    }
+  }
+  if (refused_series_ > 0 && say_refused_.due(run.at)) {
+    log::warn("{}: {} series were not kept: {}", run.target->labels.str(), refused_series_, refusal_);
+  }
+  if (run.result.histograms_skipped > 0 && say_histograms_.due(run.at)) {
+    log::warn("{}: {} native histograms were not kept; only classic ones are", run.target->labels.str(),
+              run.result.histograms_skipped);
+  }
+}
+
 void Ingest::apply(const ProbeRun& run) {
   const auto place = targets_.find(run.target->identity);
   if (place == targets_.end()) return;  // gone by a reload while the run was under way
   Target& target = place->second;
   ++target.run;
+  refused_series_ = 0;
   for (const ProbeSample& sample : run.result.samples)
     put(target, sample.labels, sample.value, sample.at.value_or(run.at), run.result.honor_labels);
   put_frame(target, run);
@@ -106,6 +130,7 @@ void Ingest::apply(const ProbeRun& run) {
     target.metrics = run.result.metrics.get();
   }
 
+  tell_limits(target, run);
   TargetStatus& status = target.status;
   status.seen = true;
   status.success = run.result.success;
@@ -115,6 +140,7 @@ void Ingest::apply(const ProbeRun& run) {
   status.last_seconds = run.duration_seconds;
   ++status.runs_total;
   status.missed_total += run.missed_slots;
+  status.histograms_total += run.result.histograms_skipped;
   if (!run.result.success) {
     ++status.failures_total;
     status.last_failure = run.at;

@@ -10,6 +10,7 @@
 
 #include "agent/scheduler.h"
 #include "agent/store/series_store.h"
+#include "agent/throttle.h"
 
 namespace tocsin {
 
@@ -37,6 +38,7 @@ struct TargetStatus {
   std::uint64_t failures_total = 0;
   std::uint64_t missed_total = 0;
   std::uint64_t refused_samples_total = 0;  // by a limit of the store, or out of order
+  std::uint64_t histograms_total = 0;       // samples of native histograms, which are not kept
   std::deque<RunPoint> history;             // the newest last, at most 120
 };
 
@@ -54,6 +56,9 @@ class Ingest {
   void describe(MetricInfo info);
 
   std::vector<const TargetStatus*> status() const;
+
+  /// How often a run failed because of a limit, by cause: sample_limit, label_limit, body_size.
+  const std::map<std::string, std::uint64_t, std::less<>>& limits_hit() const { return limits_hit_; }
 
   /// The newest samples of all exposed targets in the text exposition format, sorted by family.
   void expose(std::string& out) const;
@@ -74,11 +79,17 @@ class Ingest {
   void put(Target& target, const Labels& given, double value, TimePoint at, bool honor_labels = false);
   void put_frame(Target& target, const ProbeRun& run);
   void end_unseen(Target& target, TimePoint at);
+  void tell_limits(const Target& target, const ProbeRun& run);
   static Labels full_labels(const PlannedTarget& target, const Labels& given, bool honor_labels);
 
   SeriesStore& store_;
   std::map<std::string, Target> targets_;  // by identity
   std::map<std::string, MetricInfo, std::less<>> families_;
+  std::map<std::string, std::uint64_t, std::less<>> limits_hit_;
+  // Of the run being applied:
+  std::size_t refused_series_ = 0;
+  std::string refusal_;
+  Throttle say_refused_, say_histograms_;
 };
 
 /// Appends one line of the exposition format.

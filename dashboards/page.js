@@ -148,6 +148,16 @@ function summarize(status) {
   document.getElementById('about').textContent = `version ${status.version} · ${status.config || 'embedded default'}`;
 }
 
+function problems(status) {
+  const all = [];
+  if (!status.reload_successful) {
+    all.push(`The last configuration has mistakes; the one before is in use.\n${status.reload_error}`);
+  }
+  const {series, series_max: max, series_refused: refused} = status.storage;
+  if (refused > 0 && series >= max) all.push(`storage.series_max is reached: of more than ${max} series nothing is kept.`);
+  return all;
+}
+
 function problem(text) {
   const place = document.getElementById('problem');
   place.hidden = !text;
@@ -161,7 +171,7 @@ async function refresh() {
     const status = await answer.json();
     const order = {down: 0, unknown: 1, up: 2, firing: 0, pending: 1};
     const byState = (a, b) => order[a.state] - order[b.state];
-    problem(status.reload_successful ? '' : `The last configuration has mistakes; the one before is in use.\n${status.reload_error}`);
+    problem(problems(status).join('\n'));
     summarize(status);
     fill('alerts', status.alerts.sort(byState).map((alert) => alertRow(alert, status.now)), 'No alert is pending or firing.');
     fill('targets', status.targets.sort(byState).map((target) => targetRow(target, status.now)), 'Nothing is watched.');

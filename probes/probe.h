@@ -44,7 +44,7 @@ struct ProbeSample {
 struct ProbeResult {
   bool success = false;
   /// Why not, as a word for a label: dns, connect, tls, timeout, status, assertion, protocol, body_size, exec, late,
-  /// refused, unreachable, certificate, sample_limit, internal. Empty on success.
+  /// refused, unreachable, certificate, sample_limit, label_limit, internal. Empty on success.
   std::string cause;
   /// Why not, as a sentence for a person: `connect to 127.0.0.1:81: Connection refused`. No secrets. At most 500 bytes.
   std::string detail;
@@ -54,6 +54,8 @@ struct ProbeResult {
   /// Where a label of a sample and one of the target have the same name: true keeps the sample's, false renames it to
   /// exported_<name> (Prometheus' honor_labels).
   bool honor_labels = false;
+  /// Samples of native histograms that the source had and that are not kept.
+  std::size_t histograms_skipped = 0;
 
   void add(std::string_view name, double value) { samples.push_back({Labels{{kMetricName, name}}, value, {}}); }
   void add(std::string_view name, std::initializer_list<Label> labels, double value);

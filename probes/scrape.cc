@@ -252,7 +252,8 @@ class ScrapeProbe final : public Probe {
     cache_.sweep(result.samples.size());
     last_count_ = result.samples.size();
     if (!samples) {
-      result.fail("protocol", detail_text(fmt::format("{}: {}", url_.display(), samples.error().message)));
+      result.fail(parser.limit_hit() ? "label_limit" : "protocol",
+                  detail_text(fmt::format("{}: {}", url_.display(), samples.error().message)));
       return result.samples.size();
     }
     if (*samples > config_.sample_limit) {
@@ -275,6 +276,10 @@ class ScrapeProbe final : public Probe {
       const Result<Entry> entry = parser.next();
       if (!entry) return tl::make_unexpected(entry.error());
       if (*entry == Entry::kEnd) break;
+      if (*entry == Entry::kHistogram) {
+        ++result.histograms_skipped;
+        continue;
+      }
       if (*entry != Entry::kSeries) {
         metrics.add(*entry, parser.family(), parser.text());
         continue;

@@ -41,6 +41,7 @@ json target_json(const TargetStatus& status) {
           {"runs", status.runs_total},
           {"failures", status.failures_total},
           {"missed", status.missed_total},
+          {"refused_samples", status.refused_samples_total},
           {"history", std::move(history)}};
 }
 
@@ -92,7 +93,11 @@ json rules_json(const App& app) {
 
 json storage_json(const App& app) {
   const SeriesStoreStats& memory = app.store().stats();
-  json out{{"series", memory.series}, {"samples", memory.samples}, {"memory_bytes", memory.bytes}};
+  json out{{"series", memory.series},
+           {"series_max", app.config().storage.limits.series_max},
+           {"series_refused", memory.series_refused_total},
+           {"samples", memory.samples},
+           {"memory_bytes", memory.bytes}};
   if (const MetricsDb* db = app.metrics_db()) {
     const MetricsDb::Stats disk = db->stats();
     out["disk"] = {{"bytes", disk.bytes},

@@ -121,5 +121,42 @@ TEST_F(IngestTest, RemembersTheNewestFailure) {
   EXPECT_EQ(status.history.size(), 2U);
 }
 
+TEST_F(IngestTest, CountsALimitWhenEveryRunHitsItAndSaysItOnce) {
+  testing::internal::CaptureStderr();
+  for (int i = 0; i < 3; ++i) run(kStart + i * 15s, {}, "sample_limit");
+  run(kStart + 45s, {{Labels{{kMetricName, "m"}}, 1, {}}});
+  run(kStart + 60s, {}, "label_limit");
+  run(kStart + 75s, {}, "connect");
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(ingest_.limits_hit().at("sample_limit"), 3U);
+  EXPECT_EQ(ingest_.limits_hit().at("label_limit"), 1U);
+  EXPECT_FALSE(ingest_.limits_hit().contains("connect"));
+  const std::string line = "nothing of the target is kept, for it is over a limit (sample_limit)";
+  const std::size_t first = log.find(line);
+  ASSERT_NE(first, std::string::npos) << log;
+  EXPECT_EQ(log.find(line, first + 1), std::string::npos) << log;
+}
+
+TEST_F(IngestTest, SaysOnceAMinuteThatSeriesAreRefused) {
+  SeriesStore small(SeriesStoreLimits{.series_max = 4});
+  Ingest ingest(small);
+  ingest.set_targets({target_}, kStart);
+  testing::internal::CaptureStderr();
+  for (int i = 0; i < 5; ++i) {
+    ProbeRun run;
+    run.target = target_;
+    run.at = kStart + i * 15s;
+    run.result.success = true;
+    for (const char* name : {"a", "b", "c"}) run.result.add(name, 1);
+    ingest.apply(run);
+  }
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(ingest.status()[0]->refused_samples_total, 10U);
+  std::size_t lines = 0;
+  for (std::size_t at = 0; (at = log.find("2 series were not kept: there are 4 series already", at)) != log.npos; ++at)
+    ++lines;
+  EXPECT_EQ(lines, 2U) << log;
+}
+
 }  // namespace
 }  // namespace tocsin

@@ -89,9 +89,9 @@ TEST(Scrape, FailsAsAWhole) {
       {answer("<html>", "text/html"), "", "protocol", "Content-Type \"text/html\""},
       {answer("a 1\n", ""), "", "protocol", "Content-Type \"\""},
       {answer("a 1\nb 1\nc 1\n"), "sample_limit = 2", "sample_limit", "has 3 samples, 2 are allowed"},
-      {answer("a{b=\"1\",c=\"2\"} 1\n"), "label_limit = 2", "protocol", "3 labels, 2 are allowed"},
-      {answer("a{bbbb=\"1\"} 1\n"), "label_name_length_limit = 3", "protocol", "longer than 3 bytes"},
-      {answer("a{b=\"1234\"} 1\n"), "label_value_length_limit = 3", "protocol", "longer than 3 bytes"},
+      {answer("a{b=\"1\",c=\"2\"} 1\n"), "label_limit = 2", "label_limit", "3 labels, 2 are allowed"},
+      {answer("a{bbbb=\"1\"} 1\n"), "label_name_length_limit = 3", "label_limit", "longer than 3 bytes"},
+      {answer("a{b=\"1234\"} 1\n"), "label_value_length_limit = 3", "label_limit", "longer than 3 bytes"},
       {answer(std::string(5000, '#') + "\n"), "body_size_limit = 4096", "body_size", "4096"},
       {"HTTP/1.1 302 Found\r\nLocation: gopher://x/\r\nContent-Length: 0\r\n\r\n", "", "protocol", "redirects nowhere"},
       {"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", "follow_redirects = false", "status", "302"},
@@ -112,6 +112,16 @@ TEST(Scrape, CountsTheSamplesItDoesNotTake) {
   const RawServer server(says(answer("a 1\nb 1\nc 1\n")));
   ProbeRunner runner;
   EXPECT_EQ(runner.run("scrape", address(server), "sample_limit = 1")["scrape_samples_scraped"], 3);
+}
+
+TEST(Scrape, CountsNativeHistogramsAndLeavesThemOut) {
+  const RawServer server(says(answer("# TYPE h histogram\nh{a=\"b\"} {count:2,sum:3,schema:0} 1.5\nup 1\n# EOF\n",
+                                     "application/openmetrics-text; version=1.0.0")));
+  ProbeRunner runner;
+  const test::Found found = runner.run("scrape", address(server));
+  EXPECT_TRUE(found.result.success) << found.result.detail;
+  EXPECT_EQ(found.result.histograms_skipped, 1U);
+  EXPECT_EQ(found["scrape_samples_scraped"], 1);
 }
 
 TEST(Scrape, FollowsARedirect) {
