@@ -26,7 +26,7 @@ namespace {
 
 constexpr Duration kMaintenanceInterval = std::chrono::seconds(15);
 /// How long the walk takes that writes how each growing chunk stands; a start has to read up to two such times of log.
-constexpr Duration kGrowingLap = std::chrono::minutes(10);
+constexpr Duration kGrowingLap = std::chrono::minutes(5);
 constexpr Duration kPruneInterval = std::chrono::hours(1);
 constexpr Duration kStopTimeout = std::chrono::seconds(10);
 

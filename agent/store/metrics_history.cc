@@ -17,11 +17,6 @@ std::int64_t ms(TimePoint t) {
   return t.time_since_epoch().count();
 }
 
-bool match(const Matchers& matchers, const Labels& labels) {
-  return std::all_of(matchers.begin(), matchers.end(),
-                     [&](const Matcher& matcher) { return matcher.matches(labels.get(matcher.name())); });
-}
-
 /// Appends the samples in [from, to] of a chunk.
 void decode(TimePoint first, std::int64_t count, std::string_view data, TimePoint from, TimePoint to,
             std::vector<Sample>& out) {
@@ -84,7 +79,7 @@ Result<void> MetricsHistory::read_select(const Matchers& matchers, TimePoint fro
     if (!row) return tl::make_unexpected(row.error());
     if (!*row) break;
     const std::optional<Labels> labels = decode_labels(gone.blob(0));
-    if (labels && match(matchers, *labels)) out.push_back(*labels);
+    if (labels && matches(matchers, *labels)) out.push_back(*labels);
   }
   gone.reset();
   return {};

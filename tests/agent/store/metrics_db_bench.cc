@@ -82,7 +82,7 @@ Writing ingest(MetricsDb* db, SeriesStore& store, std::int64_t seconds) {
     if (s % 15 == 0) store.maintain(at_second(s));
     if (db == nullptr) continue;
     const auto began = std::chrono::steady_clock::now();
-    db->flush(store, 1.0 / 600, at_second(s));
+    db->flush(store, 1.0 / 300, at_second(s));
     const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     out.seconds += took;
     out.seconds_max = std::max(out.seconds_max, took);
