@@ -1,3 +1,5 @@
+// How far an expression looks: what somebody needs to know who fetches the samples before it is evaluated.
+
 #include "rules/promql/reach.h"
 
 #include <algorithm>
@@ -5,60 +7,91 @@
 #include "rules/promql/ast.h"
 
 namespace tocsin::promql {
-
 namespace {
 
-/// The times of the whole query, which `@ start()` and `@ end()` mean inside of a subquery too.
-struct Reach {
-  TimePoint query_start;
-  TimePoint query_end;
-  const QueryOptions& options;
-  bool known = true;
+constexpr Duration kComputed = std::chrono::hours(24);
 
-  Duration fixed(const DurationValue& value) {
-    known = known && value.expr == nullptr;
-    return value.fixed;
-  }
+Duration length(const DurationValue& value) {
+  return value.expr ? kComputed : value.fixed;
+}
 
-  TimePoint shifted(const TimeModifiers& time, TimePoint start) {
-    switch (time.anchor) {
-      case AtAnchor::kNone:
-        break;
-      case AtAnchor::kTime:
-        start = time.at;
-        break;
-      case AtAnchor::kStart:
-        start = query_start;
-        break;
-      case AtAnchor::kEnd:
-        start = query_end;
-        break;
-    }
-    return start - fixed(time.offset);
-  }
+/// A stretch of time, relative to the evaluation or to a fixed instant.
+struct Stretch {
+  Duration before{0};
+  Duration after{0};
+  std::optional<TimePoint> at;
 
-  TimePoint earliest(const Expr& expr, TimePoint start) {
-    if (const auto* s = expr.as<VectorSelector>()) return shifted(s->time, start) - options.lookback;
-    if (const auto* m = expr.as<MatrixSelector>()) {
-      const Duration before = m->selector.smoothing == Smoothing::kNone ? Duration{0} : options.lookback;
-      return shifted(m->selector.time, start) - fixed(m->range) - before;
-    }
-    if (const auto* s = expr.as<Subquery>()) {
-      (void)fixed(s->step);
-      return earliest(*s->inner, shifted(s->time, start) - fixed(s->range));
-    }
-    TimePoint out = TimePoint::max();
-    for_each_child(expr, [&](const ExprPtr& child) { out = std::min(out, earliest(*child, start)); });
+  /// The same as seen through `range`, `offset` and `@` of what lies around it.
+  Stretch through(Duration range, const TimeModifiers& time) const {
+    Stretch out = *this;
+    if (at) return out;  // already fixed: nothing outside moves it
+    const Duration offset = length(time.offset);
+    const bool computed = time.offset.expr != nullptr;
+    out.before += range + offset;
+    out.after += computed ? offset : -offset;
+    if (time.anchor == AtAnchor::kTime) out.at = time.at;
     return out;
   }
 };
 
+class Finder {
+ public:
+  explicit Finder(Duration lookback) : lookback_(lookback) {}
+
+  void visit(const Expr& expr, const std::vector<const Subquery*>& around) {
+    if (const auto* selector = expr.as<VectorSelector>()) {
+      // `smoothed` looks as far ahead as back.
+      add(*selector, {lookback_, selector->smoothing == Smoothing::kNone ? Duration{0} : lookback_, {}}, Duration{0},
+          around);
+    } else if (const auto* matrix = expr.as<MatrixSelector>()) {
+      const bool plain = matrix->selector.smoothing == Smoothing::kNone;
+      const Duration beside = plain ? Duration{0} : lookback_;
+      add(matrix->selector, {beside, beside, {}}, length(matrix->range), around);
+    } else if (const auto* subquery = expr.as<Subquery>()) {
+      std::vector<const Subquery*> inside = around;
+      inside.push_back(subquery);
+      visit(*subquery->inner, inside);
+    } else {
+      for_each_child(expr, [&](const ExprPtr& child) { visit(*child, around); });
+    }
+  }
+
+  std::vector<SelectorReach> take() { return std::move(out_); }
+
+ private:
+  void add(const VectorSelector& selector, Stretch stretch, Duration range,
+           const std::vector<const Subquery*>& around) {
+    stretch = stretch.through(range, selector.time);
+    for (auto subquery = around.rbegin(); subquery != around.rend(); ++subquery) {
+      stretch = stretch.through(length((*subquery)->range), (*subquery)->time);
+    }
+    VectorSelector plain = selector;
+    plain.time = {};
+    plain.smoothing = Smoothing::kNone;
+    Expr expr;
+    expr.node = std::move(plain);
+    SelectorReach found{selector.matchers, to_string(expr), stretch.before, std::max(stretch.after, Duration{0}),
+                        stretch.at};
+    const auto same =
+        std::ranges::find_if(out_, [&](const SelectorReach& r) { return r.text == found.text && r.at == found.at; });
+    if (same == out_.end()) {
+      out_.push_back(std::move(found));
+    } else {
+      same->before = std::max(same->before, found.before);
+      same->after = std::max(same->after, found.after);
+    }
+  }
+
+  const Duration lookback_;
+  std::vector<SelectorReach> out_;
+};
+
 }  // namespace
 
-TimePoint earliest_sample(const Expr& expr, TimePoint start, TimePoint end, const QueryOptions& options) {
-  Reach reach{start, end, options};
-  const TimePoint out = reach.earliest(expr, start);
-  return reach.known ? out : TimePoint::min();
+std::vector<SelectorReach> selector_reach(const Expr& expr, Duration lookback) {
+  Finder finder(lookback);
+  finder.visit(expr, {});
+  return finder.take();
 }
 
 }  // namespace tocsin::promql
