@@ -59,7 +59,7 @@ Result<Matrix> to_matrix(Evaluation& e, const Block& block, const Steps& steps) 
       if (!is_absent(values[i])) samples.push_back({at_ms(steps.at(i)), values[i]});
     }
     Labels labels = final_labels(s);
-    MatrixSeries& into = series[labels];
+    MatrixSeries& into = series.try_emplace(series.end(), labels)->second;  // mostly they come in order
     into.labels = std::move(labels);
     if (into.samples.empty()) {
       into.samples = std::move(samples);
