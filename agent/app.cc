@@ -17,6 +17,7 @@
 #include "agent/api/api.h"
 #include "agent/core/log.h"
 #include "agent/service_manager.h"
+#include "rules/promql/reach.h"
 
 namespace tocsin {
 
@@ -38,6 +39,23 @@ std::shared_ptr<const RuleContext> rule_context(const Config& config, const Cloc
   context->lookback = config.query.lookback;
   context->stopwatch = [&clock] { return std::chrono::duration<double>(clock.steady().time_since_epoch()).count(); };
   return context;
+}
+
+/// Rules never wait for a disk, so what they look at must be in memory: says which of them look further back.
+void warn_of_rules_beyond_memory(const Config& config) {
+  const Duration memory = config.storage.limits.retention;
+  for (const RuleGroupConfig& group : config.groups) {
+    for (const RuleConfig& rule : group.rules) {
+      const auto expr = promql::parse(rule.expr);
+      if (!expr) continue;
+      for (const promql::SelectorReach& reach : promql::selector_reach(**expr, config.query.lookback)) {
+        if (reach.at || reach.before <= memory) continue;
+        log::warn("rule {} of group {} looks back {} at {}, but memory holds {}: it sees no more than that; raise "
+                  "storage.memory_retention",
+                  rule.name(), group.name, format_duration(reach.before), reach.text, format_duration(memory));
+      }
+    }
+  }
 }
 
 /// The target under whose labels our own metrics stand in the store. It is never scheduled, and /metrics shows them
@@ -115,6 +133,7 @@ Result<void> App::start() {
   heartbeats_.restore(before.heartbeats);
   delivery_.set_channels(*config_->notify);
   notifications_.restore(before);
+  warn_of_rules_beyond_memory(*config_);
   rules_.set_groups(config_->groups, rule_context(*config_, clock_));
   rules_.restore(before.alert_states);
   db_->forget_loaded();
@@ -195,6 +214,7 @@ void App::use(std::shared_ptr<const Config> config) {
   if (metrics_db_) metrics_db_->set_limits(config_->storage.disk);
   log::set_level(EnumNames<LogLevel>::kNames[static_cast<int>(config_->log_level)].name);
   queries_.set_config(config_->query);
+  warn_of_rules_beyond_memory(*config_);
   rules_.set_groups(config_->groups, rule_context(*config_, clock_));
   notifications_.reload(config_->notify);
   set_targets();
