@@ -199,7 +199,8 @@ void Config::fields(Fields& f) {
     "How often rule groups that do not say their own interval are evaluated.")
       .range(std::chrono::milliseconds(100), std::chrono::hours(24));
   f("rule_files", rule_files, "Rule files to load, TOML or Prometheus YAML; globs are fine; relative to this file.");
-  f("rule_packs", rule_packs, "Rule packs that come with tocsin: host, probes, self.");
+  f("rule_packs", rule_packs,
+    "Rule packs that come with tocsin: backups, blackbox, deadman, heartbeats, host, probes, self, tls.");
   f("probe_threads", probe_threads, "Threads that run probes; one is enough for some thousand targets.").range(1U, 64U);
   f("probe_defaults", probe_defaults, "What probes do unless they say otherwise.");
   f("server", server, "The HTTP server: the page, /metrics and the API.");

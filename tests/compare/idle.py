@@ -40,7 +40,7 @@ def idle(options):
 
         targets = ", ".join(f'"{url}"' for url in urls)
         (folder / "tocsin.toml").write_text(
-            f'rule_packs = ["host", "probes", "self"]\nrule_files = ["{folder}/rules.yml"]\n'
+            f'rule_packs = ["host", "probes", "tls", "heartbeats", "self"]\nrule_files = ["{folder}/rules.yml"]\n'
             f'[server]\nlisten = "{at["tocsin"]}"\n[storage]\ndirectory = "{folder}/state"\n'
             f'[[probe]]\ntype = "host"\n[[probe]]\ntype = "http"\ntargets = [{targets}]\n'
             '[route]\nreceiver = "log"\n[[receiver]]\nname = "log"\n[[receiver.log]]\n')
