@@ -369,37 +369,48 @@ class CountValues final : public VectorNode {
     if (!in) return in;
     groups_.update(e, in->series);
     auto list = std::make_shared<SeriesList>();
-    std::unordered_map<Labels, std::size_t> index;
-    std::vector<std::unordered_map<std::uint64_t, std::size_t>> rows(groups_.count());  // by the bits of the value
-    std::vector<std::vector<double>> counts;
+    std::unordered_map<Labels, std::uint32_t> index;  // of those whose labels may be made again: other bits of NaN
+    std::vector<std::unordered_map<std::uint64_t, std::uint32_t>> rows(groups_.count());  // by the bits of the value
+    std::vector<Cell> cells;
+    std::vector<std::size_t> last;  // of each row, the cell behind its newest
     for (std::size_t s = 0; s < steps.count; ++s) {
       for (std::size_t row = 0; row < in->rows(); ++row) {
         const double v = in->row(row)[s];
         if (is_absent(v)) continue;
         e.work(2);
-        const auto [at, made] = rows[groups_.of(row)].try_emplace(std::bit_cast<std::uint64_t>(v), 0);
+        const auto next = static_cast<std::uint32_t>(list->size());
+        const auto [at, made] = rows[groups_.of(row)].try_emplace(std::bit_cast<std::uint64_t>(v), next);
         if (made) {
           OutSeries out{(*groups_.series())[groups_.of(row)].labels, false};
           if (shows_value_) out.labels = LabelsBuilder(out.labels).set(label_, format_go_f(v)).labels();
-          const auto [known, made_row] = index.try_emplace(out.labels, counts.size());
-          if (made_row) {
-            e.make_room((counts.size() + 1) * steps.count);
+          if (!shows_value_ || std::isnan(v)) at->second = index.try_emplace(out.labels, next).first->second;
+          if (at->second == next) {
+            e.make_room((last.size() + 1) * steps.count);
             list->push_back(std::move(out));
-            counts.emplace_back(steps.count, kAbsent);
+            last.push_back(0);
           }
-          at->second = known->second;
         }
-        double& count = counts[at->second][s];
-        count = is_absent(count) ? 1 : count + 1;
+        std::size_t& cell = last[at->second];
+        if (cell == 0 || cells[cell - 1].step != s) {
+          cells.push_back({at->second, s, 0});
+          cell = cells.size();
+        }
+        ++cells[cell - 1].count;
       }
     }
     auto out = e.block(std::move(list), steps.count);
     if (!out) return out;
-    for (std::size_t row = 0; row < out->rows(); ++row) std::ranges::copy(counts[row], out->row(row));
+    for (const Cell& cell : cells) out->row(cell.row)[cell.step] = cell.count;
     return out;
   }
 
  private:
+  /// Most values are there at a few steps only.
+  struct Cell {
+    std::uint32_t row = 0;
+    std::size_t step = 0;
+    double count = 0;
+  };
   const Aggregate& node_;
   const std::string label_;
   std::vector<std::string> grouping_;
