@@ -40,7 +40,7 @@ Result<void> MetricsHistory::connect() {
   if (!gone) return tl::make_unexpected(gone.error());
   auto numbers = db->prepare("SELECT id, labels FROM series WHERE hash = ?1 ORDER BY id");
   if (!numbers) return tl::make_unexpected(numbers.error());
-  auto oldest = db->prepare("SELECT min(bucket), max(bucket) FROM chunk");
+  auto oldest = db->prepare("SELECT (SELECT min(bucket) FROM chunk), (SELECT max(bucket) FROM chunk)");
   if (!oldest) return tl::make_unexpected(oldest.error());
   auto chunks = db->prepare("SELECT first, count, data FROM chunk WHERE bucket = ?1 AND series = ?2 AND last >= ?3");
   if (!chunks) return tl::make_unexpected(chunks.error());
