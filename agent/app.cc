@@ -98,6 +98,15 @@ App::App(asio::io_context& engine, Clock& clock, std::shared_ptr<const Config> c
                       .Help("How much later than its slot a probe started.")
                       .Register(metrics_.registry())
                       .Add({}, prometheus::Histogram::BucketBoundaries{0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5});
+  query_seconds_ = &prometheus::BuildSummary()
+                        .Name("prometheus_engine_query_duration_seconds")
+                        .Help("How long the phases of queries took.")
+                        .Register(metrics_.registry());
+  query_samples_ = &prometheus::BuildCounter()
+                        .Name("prometheus_engine_query_samples_total")
+                        .Help("Samples that queries have read.")
+                        .Register(metrics_.registry())
+                        .Add({});
   metrics_.add_source([this](MetricSink& sink) { collect(sink); });
   add_api_routes(server_, *this);
 }

@@ -1,6 +1,10 @@
 #pragma once
 
+#include <prometheus/counter.h>
+#include <prometheus/summary.h>
+
 #include <boost/asio/io_context.hpp>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -56,6 +60,10 @@ class App {
   const Ingest& ingest() const { return ingest_; }
   RemoteWriteReceiver& remote_write() { return remote_write_; }
   QueryRunner& queries() { return queries_; }
+  /// What is known of metrics, by family: of what probes find, and our own.
+  std::map<std::string, MetricInfo> metric_infos() const;
+  /// Counts a query that was answered, and how many seconds each phase of it took. From any thread.
+  void observe_query(double queue, double prepare, double evaluate, std::uint64_t samples);
   const RuleLoop& rules() const { return rules_; }
   const NotifyLoop& notifications() const { return notifications_; }
   const Delivery& delivery() const { return delivery_; }
@@ -101,6 +109,8 @@ class App {
   TaskGroup tasks_;
   std::atomic<double> lag_{0};
   prometheus::Histogram* start_delay_ = nullptr;
+  prometheus::Family<prometheus::Summary>* query_seconds_ = nullptr;
+  prometheus::Counter* query_samples_ = nullptr;
   ReloadStatus last_reload_;
   TimePoint started_at_;
   bool ready_ = false;

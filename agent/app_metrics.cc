@@ -174,6 +174,26 @@ void collect_queries(MetricSink& sink, const QueryRunner& queries) {
 
 }  // namespace
 
+std::map<std::string, MetricInfo> App::metric_infos() const {
+  constexpr const char* kTypes[] = {"counter", "gauge", "summary", "untyped", "histogram", "gauge"};
+  std::map<std::string, MetricInfo> out(ingest_.families().begin(), ingest_.families().end());
+  for (const prometheus::MetricFamily& family : metrics_.collect()) {
+    out.try_emplace(family.name, MetricInfo{family.name, kTypes[static_cast<int>(family.type)], family.help});
+  }
+  return out;
+}
+
+void App::observe_query(double queue, double prepare, double evaluate, std::uint64_t samples) {
+  static const prometheus::Summary::Quantiles kQuantiles{{0.5, 0.05}, {0.9, 0.01}, {0.99, 0.001}};
+  const auto observe = [this](const char* slice, double seconds) {
+    query_seconds_->Add({{"slice", slice}}, kQuantiles).Observe(seconds);
+  };
+  observe("queue_time", queue);
+  observe("prepare_time", prepare);
+  observe("inner_eval", evaluate);
+  query_samples_->Increment(static_cast<double>(samples));
+}
+
 void App::collect(MetricSink& sink) const {
   sink.gauge("tocsin_build_info", "The version that runs.", {{"version", TOCSIN_VERSION}}, 1);
   sink.gauge("tocsin_config_last_reload_successful", "Whether the last configuration that was given could be used.", {},

@@ -59,6 +59,8 @@ class Ingest {
 
   /// How often a run failed because of a limit, by cause: sample_limit, label_limit, body_size.
   const std::map<std::string, std::uint64_t, std::less<>>& limits_hit() const { return limits_hit_; }
+  /// What targets have said of their metrics, by family.
+  const std::map<std::string, MetricInfo, std::less<>>& families() const { return families_; }
 
   /// The newest samples of all exposed targets in the text exposition format, sorted by family.
   void expose(std::string& out) const;

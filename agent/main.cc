@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
   tocsin::cli::add_probe(app, exit);
   tocsin::cli::add_notify_test(app, exit);
   tocsin::cli::add_test(app, exit);
+  tocsin::cli::add_query(app, exit);
   tocsin::cli::add_version(app, exit);
   try {
     app.parse(argc, argv);

@@ -187,7 +187,7 @@ asio::awaitable<JobEnd> QueryRunner::run(Job job, Duration timeout, std::functio
   waiting_.push_back(pending);
   start_next();
   boost::system::error_code error;
-  co_await pending->wake.async_wait(asio::redirect_error(asio::use_awaitable, error));
+  if (!pending->end) co_await pending->wake.async_wait(asio::redirect_error(asio::use_awaitable, error));
   if (!pending->end) {  // it is the caller that was cancelled
     pending->turn.end(JobState::kCancelled);
     throw boost::system::system_error(asio::error::operation_aborted);

@@ -8,6 +8,8 @@ void add_api_routes(HttpServer& server, App& app) {
   add_status_routes(server, app);
   add_heartbeat_routes(server, app);
   add_write_routes(server, app);
+  add_prometheus_routes(server, app);
+  add_federate_routes(server, app);
   add_page_routes(server, app);
 }
 

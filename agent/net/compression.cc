@@ -108,14 +108,15 @@ Decompressed decompress(Compression compression, std::string_view body, std::siz
   return out;
 }
 
-std::string gzip_compress(std::string_view text) {
-  constexpr int kGzipWindow = 15 + 16;  // 32 KiB, gzip's framing (zlib.h)
+namespace {
+
+std::string compress(std::string_view text, int window_and_frame) {
   const auto bytes_of = [](std::string_view bytes) {
     return reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));  // zlib's API is older than const
   };
   z_stream stream{};
   // Level 1: the answers are made anew for each request, and metrics shrink tenfold at any level.
-  if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+  if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, window_and_frame, 8, Z_DEFAULT_STRATEGY) != Z_OK)
     throw std::bad_alloc();
   std::string out(deflateBound(&stream, text.size()), '\0');
   stream.next_in = bytes_of(text);
@@ -126,6 +127,18 @@ std::string gzip_compress(std::string_view text) {
   out.resize(stream.total_out);
   deflateEnd(&stream);
   return out;
+}
+
+constexpr int kWindow = 15;  // 32 KiB (zlib.h)
+constexpr int kGzipFrame = 16;
+
+}  // namespace
+
+std::string gzip_compress(std::string_view text) {
+  return compress(text, kWindow + kGzipFrame);
+}
+std::string deflate_compress(std::string_view text) {
+  return compress(text, kWindow);
 }
 
 Decompressed snappy_decompress(std::string_view body, std::size_t bytes_max) {

@@ -32,6 +32,8 @@ Decompressed decompress(Compression compression, std::string_view body, std::siz
 
 /// RFC 1952, packed for speed.
 std::string gzip_compress(std::string_view text);
+/// HTTP's deflate, in zlib's frame (RFC 1950).
+std::string deflate_compress(std::string_view text);
 
 /// Snappy's block format, as remote write uses it: a length, then one block, no frames.
 Decompressed snappy_decompress(std::string_view body, std::size_t bytes_max);

@@ -6,12 +6,15 @@
 
 #include "agent/net/http_server.h"
 
+#include <sys/socket.h>
+
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
+#include <cerrno>
 #include <list>
 #include <nlohmann/json.hpp>
 
@@ -80,6 +83,13 @@ Result<ServerRequest> to_request(http::request<http::string_body> from, const st
   return request;
 }
 
+/// Looks whether the other side has closed; takes nothing.
+bool is_closed(tcp::socket& socket) {
+  char byte = 0;
+  const ssize_t got = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
 bool takes_gzip(const http::request<http::string_body>& request) {
   bool gzip = false;
   for (const auto& item : http::ext_list(request[http::field::accept_encoding])) {
@@ -143,7 +153,7 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
   Impl(const asio::any_io_executor& executor_, HttpServerConfig config_)
       : executor(executor_), config(std::move(config_)), acceptor(executor_), tasks(executor_) {}
 
-  struct Connection {
+  struct Connection : std::enable_shared_from_this<Connection> {
     explicit Connection(tcp::socket socket) : stream(std::move(socket)) {}
     beast::tcp_stream stream;
     beast::flat_buffer buffer;
@@ -182,6 +192,9 @@ void HttpServerConfig::fields(Fields& f) {
       .range(Duration(1), std::chrono::hours(1));
   f("request_timeout", request_timeout, "How long receiving a request, or sending its answer, may take.")
       .range(Duration(1), std::chrono::hours(1));
+  f("cors_origin", cors_origin,
+    "Whose pages may read the API from a browser: one origin (`https://grafana.example`), or `.*` for all.");
+  f("lifecycle", lifecycle, "Whether POST /-/reload reloads; otherwise it answers 403.");
 }
 
 std::string_view ServerRequest::param(std::string_view name) const {
@@ -331,6 +344,10 @@ asio::awaitable<bool> HttpServer::Impl::exchange(Connection& connection) {
   Result<ServerRequest> request = to_request(parser.release(), connection.remote);
   ServerResponse response;
   if (request) {
+    request->client_gone = [weak = connection.weak_from_this()] {
+      const ConnectionPtr open = weak.lock();
+      return open == nullptr || is_closed(open->stream.socket());
+    };
     response = co_await handle(std::move(*request));
   } else {
     response = ServerResponse::text(400, request.error().message + "\n");

@@ -23,6 +23,8 @@ struct HttpServerConfig {
   std::size_t connections_max = 512;
   Duration idle_timeout = std::chrono::seconds(60);
   Duration request_timeout = std::chrono::seconds(30);
+  std::string cors_origin = ".*";  // of pages that may read the API: one origin, or ".*" for all
+  bool lifecycle = true;           // whether POST /-/reload is heard
   void fields(Fields& f);
 };
 
@@ -34,6 +36,8 @@ struct ServerRequest {
   HttpHeaders headers;
   std::string body;
   std::string remote;  // address:port
+  /// Whether the client has closed the connection, so that nobody waits for the answer any more. Empty: not known.
+  std::function<bool()> client_gone;
 
   /// The first value of a query parameter (or form field), or "".
   std::string_view param(std::string_view name) const;

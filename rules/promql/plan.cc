@@ -301,7 +301,7 @@ Result<Block> Evaluation::block(SeriesListPtr series, std::size_t steps) {
   return out;
 }
 
-void Evaluation::make_room(std::uint64_t values) const {
+void Evaluation::make_room(std::uint64_t values) {
   if (!arena_.has_room(values)) throw Stopped{Error{std::string(kTooManySamples)}};
 }
 

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "rules/promql/ast.h"
@@ -46,12 +48,18 @@ class Arena {
   explicit Arena(std::uint64_t values_max) : values_max_(values_max) {}
   /// Error: more than the limit would be held.
   Result<std::vector<double>> take(std::size_t count);
-  bool has_room(std::uint64_t more) const { return more <= values_max_ - held_; }
+  bool has_room(std::uint64_t more) {
+    peak_ = std::max(peak_, held_ + more);
+    return more <= values_max_ - held_;
+  }
+  /// The most that was held since the last call.
+  std::uint64_t take_peak() { return std::exchange(peak_, held_); }
   void give(std::vector<double>&& values);
 
  private:
   std::uint64_t values_max_;
   std::uint64_t held_ = 0;
+  std::uint64_t peak_ = 0;
   std::vector<std::vector<double>> free_;
 };
 
@@ -117,13 +125,14 @@ class Evaluation {
     }
   }
   /// Throws Stopped unless so many more values may be held.
-  void make_room(std::uint64_t values) const;
+  void make_room(std::uint64_t values);
   /// A block with every value absent.
   Result<Block> block(SeriesListPtr series, std::size_t steps);
   void warn(std::string text, const Expr& at);
   void inform(std::string text, const Expr& at);
   /// For texts that end in their own way.
   void inform_as_is(std::string text) { infos_.insert(std::move(text)); }
+  std::uint64_t samples_peak() { return arena_.take_peak(); }
   std::vector<std::string> warnings() const { return {warnings_.begin(), warnings_.end()}; }
   std::vector<std::string> infos() const { return {infos_.begin(), infos_.end()}; }
 

@@ -89,6 +89,7 @@ struct QueryResult {
   /// What it took, for limits, for `tocsin why` and for metrics.
   std::uint64_t samples_read = 0;
   std::uint64_t series_matched = 0;
+  std::uint64_t samples_peak = 0;  // held at once
   ValueType type() const { return static_cast<ValueType>(value.index()); }
 };
 

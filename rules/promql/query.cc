@@ -136,8 +136,8 @@ struct Query::Impl {
     return tl::make_unexpected(std::move(why.error));
   }
 
-  static QueryResult result(const Evaluation& e, decltype(QueryResult::value) value) {
-    return {std::move(value), e.warnings(), e.infos(), e.samples_read, e.series_matched};
+  static QueryResult result(Evaluation& e, decltype(QueryResult::value) value) {
+    return {std::move(value), e.warnings(), e.infos(), e.samples_read, e.series_matched, e.samples_peak()};
   }
 
   Result<QueryResult> instant(Evaluation& e, TimePoint at);
@@ -240,7 +240,7 @@ Result<QueryResult> Query::range(const SeriesStore& store, TimePoint start, Time
                 type == ValueType::kMatrix ? "range vector" : "string");
   }
   if (step <= Duration{0}) return fail("zero or negative query resolution step widths are not accepted");
-  if (end < start) return Impl::result(Evaluation(store, impl_->options, impl_->arena, {}), Matrix{});
+  if (end < start) return QueryResult{Matrix{}, {}, {}};
   const Steps steps{ms(start), step.count(), static_cast<std::size_t>((end - start) / step + 1)};
   if (steps.count > kStepsMax) return fail("the query has {} steps, more than {}", steps.count, kStepsMax);
   try {

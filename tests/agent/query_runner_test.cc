@@ -129,6 +129,13 @@ TEST_F(QueryRunnerTest, AJobThatTakesTooLongIsToldSo) {
   EXPECT_EQ(runner_->stats().timed_out_total, 1U);
 }
 
+TEST_F(QueryRunnerTest, AJobWithoutAnyTimeIsNotRun) {
+  start(
+      "late", [](Turn&) { FAIL() << "was run"; }, 0ms);
+  run_until_ends(1);
+  EXPECT_EQ(*ends_, std::vector<std::string>{"late timed out"});
+}
+
 TEST_F(QueryRunnerTest, AJobWhoseClientIsGoneIsCancelled) {
   const auto why = std::make_shared<std::string>();
   bool gone = false;
