@@ -5,7 +5,9 @@
 
 #include "agent/api/prometheus/params.h"
 #include "agent/app.h"
+#include "agent/store_view.h"
 #include "rules/promql/ast.h"
+#include "rules/promql/earliest.h"
 #include "rules/promql/plan.h"
 
 namespace tocsin::promapi {
@@ -175,10 +177,12 @@ ApiResult<Payload> evaluate(App& app, const Asked& asked, Turn& turn, Deadline a
   const Deadline begun = clock.steady();
   promql::QueryOptions options = asked.options;
   options.checkpoint = [&turn] { return turn.checkpoint(); };
+  const TimePoint from = promql::earliest_sample(**parsed, asked.start, asked.end, options);
+  const StoreView view(app.store(), app.metrics_db(), turn, from, TimePoint::max());
   promql::Query query(std::move(*parsed), std::move(options));
   const Deadline prepared = clock.steady();
-  Result<promql::QueryResult> result = asked.is_range ? query.range(app.store(), asked.start, asked.end, asked.step)
-                                                      : query.instant(app.store(), asked.start);
+  Result<promql::QueryResult> result = asked.is_range ? query.range(view.store(), asked.start, asked.end, asked.step)
+                                                      : query.instant(view.store(), asked.start);
   if (!result) return stopped_or_failed(turn, result.error());
   const Timings timings{seconds(asked_at, begun), seconds(begun, prepared), seconds(prepared, clock.steady())};
   app.observe_query(timings.queue, timings.prepare, timings.evaluate, result->samples_read);

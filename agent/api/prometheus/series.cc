@@ -1,7 +1,7 @@
 // What series there are: series, labels, the values of a label, and what is known of metrics.
 //
-// Names and values come from the index as long as the time asked for reaches into memory, as Prometheus takes them from
-// its head block: whether each of the series has a sample just then is not looked at.
+// Names and values come from the indexes of memory and disk: whether each of the series that is in memory has a sample
+// just then is not looked at, as Prometheus does not for its head block.
 
 #include <algorithm>
 #include <charconv>
@@ -9,6 +9,8 @@
 
 #include "agent/api/prometheus/params.h"
 #include "agent/app.h"
+#include "agent/store_view.h"
+#include "rules/promql/plan.h"
 
 namespace tocsin::promapi {
 namespace {
@@ -49,10 +51,10 @@ ApiResult<Asked> read(const App& app, const ServerRequest& request, bool selecto
 
 /// The label sets that any of the selectors selects, in no order, those that several select more than once. Takes the
 /// turn, and has it at the end when there is no error.
-ApiResult<std::vector<Labels>> select(const App& app, const Asked& asked, Turn& turn) {
+ApiResult<std::vector<Labels>> select(const SeriesStore& store, const Asked& asked, Turn& turn) {
   std::vector<Labels> out;
   for (const Matchers& matchers : asked.selectors) {
-    const std::vector<SeriesRef> refs = app.store().match(matchers, asked.from, asked.to);
+    const std::vector<SeriesRef> refs = store.match(matchers, asked.from, asked.to);
     if (out.size() + refs.size() > asked.series_max) {
       return api_error("execution",
                        fmt::format("the request selects more than {} series: narrow its matchers", asked.series_max));
@@ -61,11 +63,23 @@ ApiResult<std::vector<Labels>> select(const App& app, const Asked& asked, Turn& 
       if (i % kSeriesBetweenCheckpoints == 0) {
         if (const Result<void> ok = turn.checkpoint(); !ok) return stopped_or_failed(turn, ok.error());
       }
-      Labels labels = app.store().labels(refs[i]);
+      Labels labels = store.labels(refs[i]);
       if (!labels.empty()) out.push_back(std::move(labels));
     }
   }
   return out;
+}
+
+/// Gives `read` the store as far back as was asked for. Where the turn is not given again after the disk was read, what
+/// the job ended with.
+template <class Read>
+auto with_view(const App& app, const Asked& asked, Turn& turn, Read&& read) -> decltype(read(app.store())) {
+  try {
+    const StoreView view(app.store(), app.metrics_db(), turn, asked.from, asked.to);
+    return read(view.store());
+  } catch (const promql::Stopped& stopped) {
+    return stopped_or_failed(turn, stopped.error);
+  }
 }
 
 template <class T>
@@ -81,7 +95,8 @@ asio::awaitable<ServerResponse> series(App& app, ServerRequest request) {
   if (!asked) co_return respond(tl::make_unexpected(asked.error()));
   Work work = [&app, asked = std::move(*asked)](Turn& turn) -> ApiResult<Payload> {
     if (const Result<void> ok = turn.acquire(); !ok) return stopped_or_failed(turn, ok.error());
-    ApiResult<std::vector<Labels>> found = select(app, asked, turn);
+    ApiResult<std::vector<Labels>> found =
+        with_view(app, asked, turn, [&](const SeriesStore& store) { return select(store, asked, turn); });
     turn.release();
     if (!found) return tl::make_unexpected(found.error());
     std::sort(found->begin(), found->end());
@@ -96,14 +111,8 @@ asio::awaitable<ServerResponse> series(App& app, ServerRequest request) {
   co_return co_await run_work(app, std::move(request), std::move(work), app.config().query.timeout);
 }
 
-/// True when the index alone can say which names and values there are.
-bool index_says(const App& app, const Asked& asked) {
-  const TimePoint now = app.clock().now();
-  return asked.from <= now && asked.to >= now - app.config().storage.limits.retention;
-}
-
 /// Names of labels, or values of asked.name.
-std::vector<std::string> from_index(const SeriesStore& store, const Asked& asked) {
+ApiResult<std::vector<std::string>> from_index(const SeriesStore& store, const Asked& asked) {
   const auto one = [&](const Matchers& matchers) {
     return asked.name.empty() ? store.label_names(matchers) : store.label_values(asked.name, matchers);
   };
@@ -112,7 +121,7 @@ std::vector<std::string> from_index(const SeriesStore& store, const Asked& asked
   for (const Matchers& matchers : asked.selectors) {
     for (std::string& text : one(matchers)) all.insert(std::move(text));
   }
-  return {all.begin(), all.end()};
+  return std::vector<std::string>(all.begin(), all.end());
 }
 
 std::vector<std::string> from_series(const std::vector<Labels>& series, const std::string& name) {
@@ -126,26 +135,28 @@ std::vector<std::string> from_series(const std::vector<Labels>& series, const st
   return {all.begin(), all.end()};
 }
 
+/// From the indexes when the time asked for reaches into memory; else from the series that have samples then.
+ApiResult<std::vector<std::string>> names(const App& app, const SeriesStore& store, Asked asked, Turn& turn) {
+  if (asked.from <= app.clock().now() && asked.to >= app.store().complete_since()) return from_index(store, asked);
+  if (asked.selectors.empty()) asked.selectors.emplace_back();
+  const ApiResult<std::vector<Labels>> found = select(store, asked, turn);
+  if (!found) return tl::make_unexpected(found.error());
+  return from_series(*found, asked.name);
+}
+
 asio::awaitable<ServerResponse> names_or_values(App& app, ServerRequest request, std::string name) {
   ApiResult<Asked> asked = read(app, request, false);
   if (!asked) co_return respond(tl::make_unexpected(asked.error()));
   asked->name = std::move(name);
-  Work work = [&app, asked = std::move(*asked)](Turn& turn) mutable -> ApiResult<Payload> {
+  Work work = [&app, asked = std::move(*asked)](Turn& turn) -> ApiResult<Payload> {
     if (const Result<void> ok = turn.acquire(); !ok) return stopped_or_failed(turn, ok.error());
-    std::vector<std::string> list;
-    if (index_says(app, asked)) {
-      list = from_index(app.store(), asked);
-      turn.release();
-    } else {
-      if (asked.selectors.empty()) asked.selectors.emplace_back();
-      const ApiResult<std::vector<Labels>> found = select(app, asked, turn);
-      turn.release();
-      if (!found) return tl::make_unexpected(found.error());
-      list = from_series(*found, asked.name);
-    }
+    ApiResult<std::vector<std::string>> list =
+        with_view(app, asked, turn, [&](const SeriesStore& store) { return names(app, store, asked, turn); });
+    turn.release();
+    if (!list) return tl::make_unexpected(list.error());
     Payload out;
-    cut(list, asked.limit, out);
-    out.json.strings(list);
+    cut(*list, asked.limit, out);
+    out.json.strings(*list);
     return out;
   };
   co_return co_await run_work(app, std::move(request), std::move(work), app.config().query.timeout);
