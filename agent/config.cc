@@ -14,6 +14,7 @@
 #include <set>
 
 #include "agent/core/embedded.h"
+#include "rules/promql/reach.h"
 
 namespace tocsin {
 namespace {
@@ -132,8 +133,11 @@ void read_groups(Config& config, const ConfigNode& document, Diagnostics& diagno
     auto groups = read_rule_groups(parse_toml(text, path, diagnostics), path, diagnostics);
     std::move(groups.begin(), groups.end(), std::back_inserter(config.groups));
   }
-  if (const ConfigNode* own = document.find("group")) {
-    ConfigNode only{ConfigNode::Map{{"group", own->at, *own}}, document.at};
+  ConfigNode only{ConfigNode::Map{}, document.at};
+  for (const auto& entry : *document.as_map()) {
+    if (entry.key == "group" || entry.key == "slo") only.as_map()->push_back(entry);
+  }
+  if (!only.as_map()->empty()) {
     auto groups =
         read_rule_groups(only, config.file.empty() ? kDefaultConfig : std::string_view(config.file), diagnostics);
     std::move(groups.begin(), groups.end(), std::back_inserter(config.groups));
@@ -143,15 +147,35 @@ void read_groups(Config& config, const ConfigNode& document, Diagnostics& diagno
   std::move(groups.begin(), groups.end(), std::back_inserter(config.groups));
 }
 
+/// A rule over a day needs a day in memory. Unless the file says how much that is, it is what the rules need; not more
+/// than the longest burn rate, because all series are kept for so long, not only theirs.
+void keep_what_rules_read(Config& config) {
+  constexpr Duration kMost = std::chrono::hours(72);
+  const ConfigNode* storage = config.document.find("storage");
+  if (storage != nullptr && storage->find("memory_retention") != nullptr) return;
+  Duration& kept = config.storage.limits.retention;
+  for (const RuleGroupConfig& group : config.groups) {
+    for (const RuleConfig& rule : group.rules) {
+      const auto expr = promql::parse(rule.expr);
+      if (!expr) continue;
+      for (const promql::SelectorReach& reach : promql::selector_reach(**expr)) {
+        kept = std::max(kept, std::min(reach.before, kMost));
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void StorageConfig::fields(Fields& f) {
   f("directory", directory,
-    "Where state.db and metrics.db are kept. Default: $STATE_DIRECTORY, else $XDG_STATE_HOME/tocsin, else ~/.local/state/tocsin.");
+    "Where state.db and metrics.db are kept. Default: $STATE_DIRECTORY, else $XDG_STATE_HOME/tocsin, else "
+    "~/.local/state/tocsin.");
   f("retention", disk.retention, "How long samples are kept on disk, in metrics.db.")
       .range(std::chrono::hours(2), std::chrono::hours(24 * 3660));
   f("disk_bytes_max", disk.bytes_max,
-    "How large metrics.db may become; the oldest samples go first. 0: samples are in memory only, and a restart forgets "
+    "How large metrics.db may become; the oldest samples go first. 0: samples are in memory only, and a restart "
+    "forgets "
     "them.")
       .check([](std::size_t v) { return v == 0 || v >= (4U << 20); }, "must be 0 or at least 4194304");
   f("flush_interval", flush_interval, "How often new samples are written to metrics.db: what a kill may lose.")
@@ -160,7 +184,8 @@ void StorageConfig::fields(Fields& f) {
     "How many bytes may wait for a slow disk. More are not kept, and what is in memory is written again later.")
       .range(1U << 20, std::size_t{1} << 40);
   f("memory_retention", limits.retention,
-    "How long samples are kept in memory, where rules find them. Queries go on to the disk; rules do not.")
+    "How long samples are kept in memory, where rules find them. Queries go on to the disk; rules do not. Default: as "
+    "far as the rules look back, at least 2h and at most 3d.")
       .range(std::chrono::minutes(10), std::chrono::hours(24 * 400));
   f("series_max", limits.series_max, "How many series there may be at once; more are refused and counted.")
       .range(100, 100'000'000);
@@ -225,9 +250,10 @@ std::shared_ptr<const Config> read_config_document(ConfigNode document, const st
 
   Fields fields(config->document, diagnostics);
   config->fields(fields);
-  ConfigNode probes, groups;
+  ConfigNode probes, groups, slos;
   fields("probe", probes, "");
   fields("group", groups, "");
+  fields("slo", slos, "");
   auto notify = std::make_shared<NotifyConfig>(*read_notify_config(fields));
   if (notify->external_url.empty()) notify->external_url = "http://" + config->server.listen;
   config->notify = std::move(notify);
@@ -241,6 +267,7 @@ std::shared_ptr<const Config> read_config_document(ConfigNode document, const st
   }
   config->targets = reader.take();
   read_groups(*config, config->document, diagnostics);
+  keep_what_rules_read(*config);
   return config;
 }
 

@@ -15,6 +15,7 @@
 
 #include "rules/promql/promql.h"
 #include "rules/rule_template.h"
+#include "rules/slo.h"
 #include "rules/text_place.h"
 
 namespace tocsin {
@@ -233,8 +234,9 @@ std::vector<RuleGroupConfig> read_rule_groups(const ConfigNode& document, std::s
                                               Diagnostics& diagnostics, std::string_view source) {
   const Format& format = is_yaml_name(file) || document.find(kYaml.groups) != nullptr ? kYaml : kToml;
   Fields f(document, diagnostics);
-  ConfigNode groups;
+  ConfigNode groups, slos;
   f(format.groups, groups, "");
+  if (&format == &kToml) f("slo", slos, "");
   f.reject_unknown_keys();
 
   std::vector<RuleGroupConfig> out;
@@ -246,6 +248,14 @@ std::vector<RuleGroupConfig> read_rule_groups(const ConfigNode& document, std::s
       diagnostics.add(node.find("name")->at, fmt::format("There is already a group \"{}\" in this file.", group.name));
     }
     if (diagnostics.size() == before) out.push_back(std::move(group));
+  }
+  if (&format != &kToml) return out;
+  for (RuleGroupConfig& group : read_slos(document, file, diagnostics)) {
+    if (!names.insert(group.name).second) {
+      diagnostics.add(group.at, fmt::format("There is already a group \"{}\" in this file.", group.name));
+    } else {
+      out.push_back(std::move(group));
+    }
   }
   return out;
 }

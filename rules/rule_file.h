@@ -41,7 +41,7 @@ struct RuleGroupConfig {
 };
 
 /// Reads the groups of one document: Prometheus' YAML (`groups:` with `rules:`) or TOML (`[[group]]` with
-/// `[[group.rule]]`), by what it holds. Everything that can be checked is: names, expressions, templates, what alerting
+/// `[[group.rule]]`, and `[[slo]]`, see slo.h), by what it holds. Everything that can be checked is: names, expressions, templates, what alerting
 /// and recording rules may have; the verdict is promtool's. Mistakes go to `diagnostics`, and groups with mistakes are
 /// left out. With `source`, the text the document was parsed from, a mistake inside an expression is told at its own
 /// place instead of where the expression begins.

@@ -13,8 +13,9 @@ namespace {
 bool is_rule_file(const ConfigNode& document) {
   const ConfigNode::Map* map = document.as_map();
   if (map == nullptr || map->empty()) return false;
-  return std::all_of(map->begin(), map->end(),
-                     [](const auto& entry) { return entry.key == "group" || entry.key == "groups"; });
+  return std::all_of(map->begin(), map->end(), [](const auto& entry) {
+    return entry.key == "group" || entry.key == "groups" || entry.key == "slo";
+  });
 }
 
 std::size_t count_rules(const std::vector<RuleGroupConfig>& groups) {

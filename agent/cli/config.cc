@@ -1,5 +1,5 @@
 // `tocsin config default` prints the embedded configuration as it is; `tocsin config show` prints what is in force,
-// defaults filled in and secrets masked.
+// defaults filled in and secrets masked; with --rules all rules instead, those of packs, files and [[slo]] too.
 
 #include <fmt/format.h>
 
@@ -8,6 +8,15 @@
 #include "agent/cli/command.h"
 
 namespace tocsin::cli {
+namespace {
+
+/// Rule groups as a TOML rule file has them.
+struct RuleDocument {
+  std::vector<RuleGroupConfig> groups;
+  void fields(Fields& f) { f("group", groups, ""); }
+};
+
+}  // namespace
 
 void add_config(CLI::App& app, int& exit) {
   auto* command = app.add_subcommand("config", "Print a configuration");
@@ -21,10 +30,14 @@ void add_config(CLI::App& app, int& exit) {
 
   auto* show = command->add_subcommand("show", "Print the configuration in force, defaults filled in, secrets masked");
   auto file = std::make_shared<std::string>();
+  auto rules = std::make_shared<bool>(false);
   add_config_option(*show, *file);
-  show->callback([file, &exit] {
+  show->add_flag("--rules", *rules, "Print the rule groups in force instead, as a TOML rule file");
+  show->callback([file, rules, &exit] {
     const std::shared_ptr<const Config> config = load_or_complain(*file);
-    if (config != nullptr) fmt::print("{}", to_toml(effective_document(*config)));
+    if (config != nullptr) {
+      fmt::print("{}", to_toml(*rules ? write_config(RuleDocument{config->groups}) : effective_document(*config)));
+    }
     exit = config == nullptr ? kWrongInput : kGood;
   });
 }

@@ -7,6 +7,7 @@
 
 #include "agent/cli/command.h"
 #include "agent/core/config/reference.h"
+#include "rules/slo.h"
 
 namespace tocsin::cli {
 namespace {
@@ -40,6 +41,11 @@ std::string reference() {
   }
   out += config_reference("group", describe_config<RuleGroupConfig>(), true,
                           "Rules, here or in files of their own; Prometheus' YAML rule files are read as they are.");
+  out += config_reference(
+      "slo", describe_config<SloConfig>(), true,
+      "An objective of how much must be good over 30 days, here or in TOML rule files. It becomes a rule "
+      "group that records Sloth's series and raises two alerts: `tocsin config show --rules` prints it. "
+      "slo:sli_error:ratio_rate30d covers what storage.memory_retention keeps.");
   for (const NotifierType& type : notifier_types()) {
     out +=
         config_reference(fmt::format("receiver.{}", type.name), own_fields(type), true,

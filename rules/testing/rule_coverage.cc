@@ -27,7 +27,8 @@ void find_branches(const promql::ExprPtr& expr, std::vector<promql::ExprPtr>& ou
 }  // namespace
 
 RuleCoverage::Key RuleCoverage::key(const RuleGroupConfig& group, const RuleConfig& rule) {
-  return {group.file, group.name, rule.at.line, rule.at.column};
+  // All the rules of an [[slo]] stand at one place, and only their expressions differ.
+  return {group.file, group.name, rule.at.line, rule.at.column, rule.expr};
 }
 
 void RuleCoverage::add(const RuleGroupConfig& group) {

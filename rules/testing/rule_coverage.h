@@ -53,7 +53,7 @@ class RuleCoverage {
     bool fired = false;
     std::vector<Branch> branches;
   };
-  using Key = std::tuple<std::string, std::string, std::uint32_t, std::uint32_t>;  // file, group, line, column
+  using Key = std::tuple<std::string, std::string, std::uint32_t, std::uint32_t, std::string>;
   static Key key(const RuleGroupConfig& group, const RuleConfig& rule);
 
   std::map<Key, std::size_t> index_;

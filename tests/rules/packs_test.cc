@@ -35,7 +35,8 @@ TEST_P(RulePack, PassesItsTestsAndThoseExerciseEveryRule) {
   Diagnostics diagnostics;
   RuleCoverage coverage;
   const RuleTestFile file = load_rule_test_file("tests/rules/packs/" + GetParam() + ".yml", diagnostics);
-  const RuleTestReport report = run_rule_tests(file, {.selected = {}, .diff = true, .coverage = &coverage}, diagnostics);
+  const RuleTestReport report =
+      run_rule_tests(file, {.selected = {}, .diff = true, .coverage = &coverage}, diagnostics);
   ASSERT_TRUE(diagnostics.empty()) << diagnostics.str();
   for (const RuleTestOutcome& outcome : report.outcomes) {
     EXPECT_FALSE(outcome.skipped) << outcome.name << ": " << outcome.reason;
