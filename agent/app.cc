@@ -31,18 +31,19 @@ constexpr Duration kGrowingLap = std::chrono::minutes(5);
 constexpr Duration kPruneInterval = std::chrono::hours(1);
 constexpr Duration kStopTimeout = std::chrono::seconds(10);
 
-std::shared_ptr<const RuleContext> rule_context(const Config& config, const Clock& clock) {
+std::shared_ptr<const RuleContext> rule_context(const Config& config, const Clock& clock, const MetricsDb* disk) {
   auto context = std::make_shared<RuleContext>();
   context->external_labels = config.external_labels;
   context->external_url = config.notify->external_url;
   context->evaluation_interval = config.evaluation_interval;
   context->lookback = config.query.lookback;
+  if (disk != nullptr) context->history = disk->history();
   context->stopwatch = [&clock] { return std::chrono::duration<double>(clock.steady().time_since_epoch()).count(); };
   return context;
 }
 
-/// Rules never wait for a disk, so what they look at must be in memory: says which of them look further back.
-void warn_of_rules_beyond_memory(const Config& config) {
+/// Says which rules look further back than memory holds: the engine waits for the disk whenever it evaluates one.
+void tell_rules_beyond_memory(const Config& config) {
   const Duration memory = config.storage.limits.retention;
   for (const RuleGroupConfig& group : config.groups) {
     for (const RuleConfig& rule : group.rules) {
@@ -50,9 +51,10 @@ void warn_of_rules_beyond_memory(const Config& config) {
       if (!expr) continue;
       for (const promql::SelectorReach& reach : promql::selector_reach(**expr, config.query.lookback)) {
         if (reach.at || reach.before <= memory) continue;
-        log::warn("rule {} of group {} looks back {} at {}, but memory holds {}: it sees no more than that; raise "
-                  "storage.memory_retention",
-                  rule.name(), group.name, format_duration(reach.before), reach.text, format_duration(memory));
+        log::info(
+            "rule {} of group {} looks back {} at {}, and memory holds {}: what is older is read from disk at each "
+            "evaluation; a longer storage.memory_retention spares that",
+            rule.name(), group.name, format_duration(reach.before), reach.text, format_duration(memory));
       }
     }
   }
@@ -142,8 +144,8 @@ Result<void> App::start() {
   heartbeats_.restore(before.heartbeats);
   delivery_.set_channels(*config_->notify);
   notifications_.restore(before);
-  warn_of_rules_beyond_memory(*config_);
-  rules_.set_groups(config_->groups, rule_context(*config_, clock_));
+  tell_rules_beyond_memory(*config_);
+  rules_.set_groups(config_->groups, rule_context(*config_, clock_, metrics_db_.get()));
   rules_.restore(before.alert_states);
   db_->forget_loaded();
   set_targets();
@@ -223,8 +225,8 @@ void App::use(std::shared_ptr<const Config> config) {
   if (metrics_db_) metrics_db_->set_limits(config_->storage.disk);
   log::set_level(EnumNames<LogLevel>::kNames[static_cast<int>(config_->log_level)].name);
   queries_.set_config(config_->query);
-  warn_of_rules_beyond_memory(*config_);
-  rules_.set_groups(config_->groups, rule_context(*config_, clock_));
+  tell_rules_beyond_memory(*config_);
+  rules_.set_groups(config_->groups, rule_context(*config_, clock_, metrics_db_.get()));
   notifications_.reload(config_->notify);
   set_targets();
 }

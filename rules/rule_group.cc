@@ -123,7 +123,7 @@ struct RuleGroup::Impl {
 /// Moves the rule on to `now`; gives the series that it writes.
 Result<promql::Vector> RuleGroup::Impl::outcome(Rule& rule, TimePoint now, const SeriesStore& store) {
   const TimePoint at = now - query_offset();
-  Result<RuleResult> result = rule_result(rule.query, store, at);
+  Result<RuleResult> result = rule_result(rule.query, store, at, *context);
   if (!result) return tl::make_unexpected(std::move(result.error()));
   rule.series_matched = result->series_matched;
   AlertingRule* alerting = rule.alerting();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/core/alert.h"
+#include "agent/store/history.h"
 #include "agent/store/series_store.h"
 #include "agent/store/state_db.h"
 #include "rules/promql/promql.h"
@@ -24,6 +25,8 @@ struct RuleContext {
   Duration query_offset{0};  // of groups that do not say their own
   Duration lookback = kDefaultLookback;
   std::uint64_t samples_max = 50'000'000;
+  /// What the store holds in memory no more, for rules that look that far back. None: they see what is in memory.
+  std::shared_ptr<History> history;
   /// What rules have in common. Of one thread, as the groups are.
   std::shared_ptr<promql::QueryCache> query_cache = std::make_shared<promql::QueryCache>();
   /// How long after a restart an alert that the expression does not give stays as it was, unless its data is seen to be

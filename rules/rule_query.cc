@@ -1,5 +1,6 @@
 #include "rules/rule_query.h"
 
+#include "rules/promql/earliest.h"
 #include "rules/rule_group.h"
 
 namespace tocsin {
@@ -16,6 +17,14 @@ Result<RuleResult> rule_result(promql::Query& query, const SeriesStore& store, T
     return fail("rule result is not a vector or scalar");
   }
   return out;
+}
+
+Result<RuleResult> rule_result(promql::Query& query, const SeriesStore& store, TimePoint at,
+                               const RuleContext& context) {
+  if (context.history == nullptr) return rule_result(query, store, at);
+  const TimePoint from = promql::earliest_sample(query.expr(), at, at, query_options(context));
+  if (from >= store.complete_since()) return rule_result(query, store, at);
+  return rule_result(query, store.reaching_back(*context.history, from, TimePoint::max()), at);
 }
 
 promql::QueryOptions query_options(const RuleContext& context) {

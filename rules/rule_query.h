@@ -17,6 +17,11 @@ struct RuleResult {
 /// string as result.
 Result<RuleResult> rule_result(promql::Query& query, const SeriesStore& store, TimePoint at);
 
+/// The same with the samples that are in memory no more, when the expression looks further back than memory and the
+/// context has a history. Reads it, which takes as long as the disk does.
+Result<RuleResult> rule_result(promql::Query& query, const SeriesStore& store, TimePoint at,
+                               const RuleContext& context);
+
 promql::QueryOptions query_options(const RuleContext& context);
 
 }  // namespace tocsin

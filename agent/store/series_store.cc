@@ -238,8 +238,7 @@ std::optional<Sample> SeriesStore::newest(SeriesRef ref, TimePoint at, Duration 
   return found;
 }
 
-bool SeriesStore::changes_since(std::uint64_t generation,
-                                const std::function<void(const SeriesChange&)>& visit) const {
+bool SeriesStore::changes_since(std::uint64_t generation, const std::function<void(const SeriesChange&)>& visit) const {
   const std::deque<SeriesChange>& recent = impl_->recent;
   const std::uint64_t count = impl_->generation - generation;
   if (reach_ || generation > impl_->generation || count > recent.size()) return false;
@@ -248,7 +247,7 @@ bool SeriesStore::changes_since(std::uint64_t generation,
 }
 
 std::uint64_t SeriesStore::generation() const {
-  return impl_->generation;
+  return reach_ ? reach_->generation : impl_->generation;
 }
 
 std::vector<std::string> SeriesStore::label_names(const Matchers& matchers) const {

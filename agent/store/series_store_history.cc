@@ -24,7 +24,9 @@ TimePoint SeriesStore::complete_since() const {
 }
 
 SeriesStore SeriesStore::reaching_back(History& history, TimePoint from, TimePoint to) const {
-  return {impl_, std::make_unique<Reach>(Reach{SeriesStore(impl_, nullptr), history, from, to, {}})};
+  // A view may lie where another one lay: whoever keeps what it found in one must not take it for the other's.
+  const std::uint64_t generation = kArchived | ++impl_->views;
+  return {impl_, std::make_unique<Reach>(Reach{SeriesStore(impl_, nullptr), history, from, to, generation, {}})};
 }
 
 const Labels* SeriesStore::Reach::archived_labels(SeriesRef ref) const {

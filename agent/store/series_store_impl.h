@@ -23,8 +23,8 @@ inline constexpr Duration kChunkSpanMax = std::chrono::hours(2);
 
 struct Series {
   ChunkTail tail;
-  ChunkList chunks;           // only the last one grows
-  std::uint32_t number = 0;   // on disk; 0: it is not kept there
+  ChunkList chunks;          // only the last one grows
+  std::uint32_t number = 0;  // on disk; 0: it is not kept there
   std::uint32_t times_used : 30 = 0;
   std::uint32_t fresh : 1 = 0;   // made since maintain() came by: may be empty for a while
   std::uint32_t closed : 1 = 0;  // the last chunk does not grow either
@@ -80,7 +80,8 @@ struct SeriesStore::Impl {
   std::optional<TimePoint> newest_now;
   LabelIndex::Id sweep_at = 0;
   std::uint64_t generation = 1;
-  std::deque<SeriesChange> recent;  // the last changes, one per generation
+  std::uint64_t views = 0;                      // made so far
+  std::deque<SeriesChange> recent;              // the last changes, one per generation
   TimePoint complete_since = TimePoint::min();  // no sample since then was dropped
   mutable SeriesStoreStats stats;
 

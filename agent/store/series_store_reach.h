@@ -16,6 +16,7 @@ struct SeriesStore::Reach {
   History& history;
   TimePoint from;
   TimePoint to;
+  std::uint64_t generation;      // no other view's, and never the store's
   std::vector<Labels> archived;  // series of this view that are not in memory, by the lower bits of their ref
 
   const Labels* archived_labels(SeriesRef ref) const;
