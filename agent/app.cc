@@ -261,6 +261,7 @@ asio::awaitable<void> App::maintain() {
   for (TimePoint pruned;;) {
     watch_self();
     store_.maintain(clock_.now());
+    heap_.maintain();
     if (clock_.now() - pruned >= kPruneInterval) {
       pruned = clock_.now();
       db_->prune(pruned, config_->storage.history, [](Result<void> done) {

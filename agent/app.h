@@ -12,6 +12,7 @@
 #include "agent/config.h"
 #include "agent/core/async.h"
 #include "agent/core/clock.h"
+#include "agent/heap.h"
 #include "agent/ingest.h"
 #include "agent/metrics.h"
 #include "agent/net/http_client.h"
@@ -106,6 +107,7 @@ class App {
   Metrics metrics_;
   std::shared_ptr<const PlannedTarget> self_;
   std::vector<std::unique_ptr<ProbeShard>> shards_;
+  HeapTrimmer heap_;
   TaskGroup tasks_;
   std::atomic<double> lag_{0};
   prometheus::Histogram* start_delay_ = nullptr;
