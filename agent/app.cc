@@ -13,6 +13,7 @@
 #include "agent/app.h"
 
 #include <prometheus/histogram.h>
+#include <prometheus/summary.h>
 
 #include "agent/api/api.h"
 #include "agent/core/log.h"
@@ -109,6 +110,13 @@ App::App(asio::io_context& engine, Clock& clock, std::shared_ptr<const Config> c
                         .Help("Samples that queries have read.")
                         .Register(metrics_.registry())
                         .Add({});
+  const auto summary = [this](const char* name, const char* help) {
+    return &prometheus::BuildSummary().Name(name).Help(help).Register(metrics_.registry()).Add(
+        {}, prometheus::Summary::Quantiles{{0.01, 0.001}, {0.05, 0.005}, {0.5, 0.05}, {0.9, 0.01}, {0.99, 0.001}},
+        std::chrono::minutes(10));
+  };
+  rule_seconds_ = summary("prometheus_rule_evaluation_duration_seconds", "How long rules took.");
+  group_seconds_ = summary("prometheus_rule_group_duration_seconds", "How long groups of rules took.");
   metrics_.add_source([this](MetricSink& sink) { collect(sink); });
   add_api_routes(server_, *this);
 }
@@ -133,7 +141,7 @@ void App::keep_samples(const std::string& path) {
 
 Result<void> App::start() {
   if (const Result<void> listening = server_.start(); !listening) return listening;
-  last_reload_ = {true, clock_.now(), ""};
+  last_reload_ = {config_->rule_mistakes.empty(), clock_.now(), config_->rule_mistakes.str()};
   for (unsigned i = 0; i < config_->probe_threads; ++i) {
     shards_.push_back(std::make_unique<ProbeShard>(
         fmt::format("probes-{}", i), clock_, heartbeats_, [this](std::vector<ProbeRun> runs) {
@@ -146,7 +154,7 @@ Result<void> App::start() {
   notifications_.restore(before);
   tell_rules_beyond_memory(*config_);
   rules_.set_groups(config_->groups, rule_context(*config_, clock_, metrics_db_.get()));
-  rules_.restore(before.alert_states);
+  rules_.restore(before.alert_states, config_->broken_rule_files);
   db_->forget_loaded();
   set_targets();
 
@@ -189,6 +197,8 @@ void App::take(std::vector<ProbeRun> runs) {
 }
 
 void App::take(GroupEvaluation evaluation) {
+  if (evaluation.seconds) group_seconds_->Observe(*evaluation.seconds);
+  for (const double seconds : evaluation.rule_seconds) rule_seconds_->Observe(seconds);
   for (Alert& alert : evaluation.alerts) {
     LabelsBuilder labels(alert.labels);
     for (const auto& [name, value] : config_->external_labels) {
@@ -202,11 +212,16 @@ void App::take(GroupEvaluation evaluation) {
 ReloadStatus App::reload() {
   service_manager::reloading(clock_.steady());
   Diagnostics diagnostics;
-  std::shared_ptr<const Config> config = load_config(config_->file, diagnostics);
-  last_reload_.successful = diagnostics.empty();
-  last_reload_.error = diagnostics.str();
+  std::shared_ptr<const Config> config = load_config(config_->file, diagnostics, config_.get());
+  last_reload_.successful = diagnostics.empty() && config->rule_mistakes.empty();
+  last_reload_.error = diagnostics.str() + config->rule_mistakes.str();
   if (diagnostics.empty()) {
-    last_reload_.at = clock_.now();
+    if (last_reload_.successful) {
+      last_reload_.at = clock_.now();
+    } else {
+      last_reload_.error += "The rule files named here keep the rules they had; everything else is in force.\n";
+      log::error("{}", last_reload_.error);
+    }
     use(std::move(config));
     log::info("configuration reloaded: {} targets, {} rule groups", config_->targets.size(), config_->groups.size());
   } else {

@@ -49,7 +49,8 @@ class App {
   void keep_samples(const std::string& path);
   /// Starts everything and listens. Error: the address cannot be had.
   Result<void> start();
-  /// All or nothing: a configuration with a mistake changes nothing.
+  /// All or nothing: a configuration with a mistake changes nothing. Only a rule file with mistakes stays alone: it
+  /// keeps the rules it had, and everything else changes.
   ReloadStatus reload();
   /// Stops probing and deciding, lets what is being sent be sent, and leaves the rest in the outbox.
   boost::asio::awaitable<void> stop();
@@ -113,6 +114,8 @@ class App {
   prometheus::Histogram* start_delay_ = nullptr;
   prometheus::Family<prometheus::Summary>* query_seconds_ = nullptr;
   prometheus::Counter* query_samples_ = nullptr;
+  prometheus::Summary* rule_seconds_ = nullptr;
+  prometheus::Summary* group_seconds_ = nullptr;
   ReloadStatus last_reload_;
   TimePoint started_at_;
   bool ready_ = false;

@@ -115,6 +115,10 @@ void collect_rules(MetricSink& sink, const RuleLoop& rules) {
                to_seconds(c.group_last_evaluation));
     sink.gauge("prometheus_rule_group_last_duration_seconds", "How long that took.", group,
                c.group_last_duration_seconds);
+    sink.gauge("prometheus_rule_group_last_rule_duration_sum_seconds", "The sum of what its rules took.", group,
+               c.group_last_rule_duration_sum_seconds);
+    sink.gauge("prometheus_rule_group_last_restore_duration_seconds", "How long it took to restore its alerts.", group,
+               c.group_last_restore_duration_seconds);
     sink.gauge("prometheus_rule_group_last_evaluation_samples", "How many samples it gave.", group,
                static_cast<double>(c.group_last_evaluation_samples));
     sink.gauge("prometheus_rule_group_rules", "Rules in the group.", group,
@@ -200,6 +204,8 @@ void App::collect(MetricSink& sink) const {
              last_reload_.successful ? 1 : 0);
   sink.gauge("tocsin_config_last_reload_success_timestamp_seconds", "When the configuration in use was taken.", {},
              to_seconds(last_reload_.at));
+  sink.gauge("tocsin_rule_files_broken", "Rule files with mistakes, which keep the rules they had before.", {},
+             static_cast<double>(config_->broken_rule_files.size()));
   collect_targets(sink, ingest_);
   collect_store(sink, store_.stats());
   if (config_->remote_write_receiver.enabled) collect_remote_write(sink, remote_write_.stats());

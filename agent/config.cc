@@ -119,6 +119,17 @@ class ProbeReader {
   std::set<Labels> seen_;
 };
 
+/// Reads the rule files; one with mistakes goes on with what it said before.
+void read_rule_files(Config& config, const Config* before) {
+  const std::string base = std::filesystem::path(config.file).parent_path().string();
+  auto groups = load_rule_files(config.rule_files, base, config.rule_mistakes);
+  std::move(groups.begin(), groups.end(), std::back_inserter(config.groups));
+  for (const Diagnostic& mistake : config.rule_mistakes.list()) config.broken_rule_files.insert(*mistake.at.file);
+  if (before == nullptr) return;
+  std::copy_if(before->groups.begin(), before->groups.end(), std::back_inserter(config.groups),
+               [&](const RuleGroupConfig& group) { return config.broken_rule_files.contains(group.file); });
+}
+
 void read_groups(Config& config, const ConfigNode& document, Diagnostics& diagnostics) {
   for (const std::string& pack : config.rule_packs) {
     const std::string path = "rules/packs/" + pack + ".toml";
@@ -142,9 +153,6 @@ void read_groups(Config& config, const ConfigNode& document, Diagnostics& diagno
         read_rule_groups(only, config.file.empty() ? kDefaultConfig : std::string_view(config.file), diagnostics);
     std::move(groups.begin(), groups.end(), std::back_inserter(config.groups));
   }
-  const std::string base = std::filesystem::path(config.file).parent_path().string();
-  auto groups = load_rule_files(config.rule_files, base, diagnostics);
-  std::move(groups.begin(), groups.end(), std::back_inserter(config.groups));
 }
 
 /// A rule over a day needs a day in memory. Unless the file says how much that is, it is what the rules need; not more
@@ -223,7 +231,9 @@ void Config::fields(Fields& f) {
   f("evaluation_interval", evaluation_interval,
     "How often rule groups that do not say their own interval are evaluated.")
       .range(std::chrono::milliseconds(100), std::chrono::hours(24));
-  f("rule_files", rule_files, "Rule files to load, TOML or Prometheus YAML; globs are fine; relative to this file.");
+  f("rule_files", rule_files,
+    "Rule files to load, TOML or Prometheus YAML; globs are fine; relative to this file. A file with mistakes never "
+    "unloads the others: at a reload it keeps the groups it had, at a start it has none until it is mended.");
   f("rule_packs", rule_packs,
     "Rule packs that come with tocsin: backups, blackbox, deadman, heartbeats, host, probes, self, tls.");
   f("probe_threads", probe_threads, "Threads that run probes; one is enough for some thousand targets.").range(1U, 64U);
@@ -242,7 +252,7 @@ std::string_view default_config_text() {
 namespace {
 
 std::shared_ptr<const Config> read_config_document(ConfigNode document, const std::string& file,
-                                                   Diagnostics& diagnostics) {
+                                                   Diagnostics& diagnostics, const Config* before = nullptr) {
   auto config = std::make_shared<Config>();
   config->file = file;
   config->document = std::move(document);
@@ -267,6 +277,7 @@ std::shared_ptr<const Config> read_config_document(ConfigNode document, const st
   }
   config->targets = reader.take();
   read_groups(*config, config->document, diagnostics);
+  read_rule_files(*config, before);
   keep_what_rules_read(*config);
   return config;
 }
@@ -314,10 +325,10 @@ std::vector<FieldDoc> receiver_docs() {
 
 }  // namespace
 
-std::shared_ptr<const Config> load_config(const std::string& file, Diagnostics& diagnostics) {
+std::shared_ptr<const Config> load_config(const std::string& file, Diagnostics& diagnostics, const Config* before) {
   ConfigNode document =
       file.empty() ? parse_toml(default_config_text(), "<default>", diagnostics) : load_config_file(file, diagnostics);
-  return read_config_document(std::move(document), file, diagnostics);
+  return read_config_document(std::move(document), file, diagnostics, before);
 }
 
 std::shared_ptr<const Config> parse_config(std::string_view text, const std::string& name, Diagnostics& diagnostics) {

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -78,6 +79,10 @@ struct Config {
   std::vector<RuleGroupConfig> groups;
   std::shared_ptr<const NotifyConfig> notify;
 
+  /// The mistakes of rule files. They spoil no more than the file they are in, whose path is in `broken_rule_files`.
+  Diagnostics rule_mistakes;
+  std::set<std::string> broken_rule_files;
+
   /// The document as it was written.
   ConfigNode document;
 
@@ -86,9 +91,11 @@ struct Config {
   void fields(Fields& f);
 };
 
-/// Reads and checks a configuration with all the files it names. Every mistake of every file is in `diagnostics`;
-/// nothing of the result may be used when there is one. `file` empty: the embedded default.
-std::shared_ptr<const Config> load_config(const std::string& file, Diagnostics& diagnostics);
+/// Reads and checks a configuration with all the files it names. Every mistake of it is in `diagnostics`; nothing of
+/// the result may be used when there is one. Mistakes of rule files are in the result's `rule_mistakes`: such a file
+/// keeps the groups that it had in `before`, or has none. `file` empty: the embedded default.
+std::shared_ptr<const Config> load_config(const std::string& file, Diagnostics& diagnostics,
+                                          const Config* before = nullptr);
 /// The same for a text; `name` is what diagnostics call it.
 std::shared_ptr<const Config> parse_config(std::string_view text, const std::string& name, Diagnostics& diagnostics);
 /// What is in force as one document: defaults filled in, secrets masked. For `config show`.

@@ -57,25 +57,32 @@ std::vector<ProbeSample> Metrics::samples(const std::vector<prometheus::MetricFa
   std::vector<ProbeSample> out;
   for (const prometheus::MetricFamily& family : families) {
     for (const prometheus::ClientMetric& metric : family.metric) {
-      const auto add = [&](std::string_view suffix, std::string_view le, double value) {
+      const auto add = [&](std::string_view suffix, std::string_view split, std::string_view bound, double value) {
         LabelsBuilder labels;
         for (const auto& label : metric.label) labels.set(label.name, label.value);
-        labels.set(kMetricName, family.name + std::string(suffix)).set("le", le);
+        labels.set(kMetricName, family.name + std::string(suffix)).set(split, bound);
         out.push_back({labels.labels(), value, {}});
       };
       switch (family.type) {
         case prometheus::MetricType::Counter:
-          add("", "", metric.counter.value);
+          add("", "", "", metric.counter.value);
           break;
         case prometheus::MetricType::Gauge:
-          add("", "", metric.gauge.value);
+          add("", "", "", metric.gauge.value);
           break;
         case prometheus::MetricType::Histogram:
           for (const auto& bucket : metric.histogram.bucket) {
-            add("_bucket", format_value(bucket.upper_bound), static_cast<double>(bucket.cumulative_count));
+            add("_bucket", "le", format_value(bucket.upper_bound), static_cast<double>(bucket.cumulative_count));
           }
-          add("_sum", "", metric.histogram.sample_sum);
-          add("_count", "", static_cast<double>(metric.histogram.sample_count));
+          add("_sum", "", "", metric.histogram.sample_sum);
+          add("_count", "", "", static_cast<double>(metric.histogram.sample_count));
+          break;
+        case prometheus::MetricType::Summary:
+          for (const auto& quantile : metric.summary.quantile) {
+            add("", "quantile", format_value(quantile.quantile), quantile.value);
+          }
+          add("_sum", "", "", metric.summary.sample_sum);
+          add("_count", "", "", static_cast<double>(metric.summary.sample_count));
           break;
         case prometheus::MetricType::Summary:
           for (const auto& q : metric.summary.quantile) {

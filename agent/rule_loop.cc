@@ -8,6 +8,15 @@ namespace tocsin {
 
 namespace asio = boost::asio;
 
+namespace {
+
+/// `prefix` is a file or the key of a group.
+bool belongs_to(const AlertStateRow& row, const std::string& prefix) {
+  return row.rule_id.starts_with(prefix + ";");
+}
+
+}  // namespace
+
 RuleLoop::RuleLoop(asio::any_io_executor executor, Clock& clock, SeriesStore& store, Sink sink)
     : clock_(clock), store_(store), sink_(std::move(sink)), alarm_(std::move(executor), clock) {}
 
@@ -22,6 +31,9 @@ void RuleLoop::set_groups(const std::vector<RuleGroupConfig>& groups, std::share
     if (old != before.end()) {
       sink_(entry.group.adopt(std::move(old->group), now));
       before.erase(old);
+    } else if (!unclaimed_.empty()) {
+      sink_(entry.group.restore(unclaimed_, now));
+      std::erase_if(unclaimed_, [&](const AlertStateRow& row) { return belongs_to(row, entry.group.key()); });
     }
     entry.next = entry.group.next_slot(now);
     groups_.push_back(std::move(entry));
@@ -30,15 +42,19 @@ void RuleLoop::set_groups(const std::vector<RuleGroupConfig>& groups, std::share
   alarm_.ring();
 }
 
-void RuleLoop::restore(const std::vector<AlertStateRow>& rows) {
+void RuleLoop::restore(const std::vector<AlertStateRow>& rows, const std::set<std::string>& broken_files) {
   for (Entry& entry : groups_) sink_(entry.group.restore(rows, clock_.now()));
   // Groups that are gone since then speak for nobody; what they had raised runs out at its end.
   GroupEvaluation gone;
   for (const AlertStateRow& row : rows) {
-    const bool known = std::any_of(groups_.begin(), groups_.end(), [&](const Entry& entry) {
-      return row.rule_id.starts_with(entry.group.key() + ";");
-    });
-    if (!known) gone.changes.drop_alert_states.emplace_back(row.rule_id, row.labels);
+    if (std::any_of(groups_.begin(), groups_.end(), [&](const Entry& e) { return belongs_to(row, e.group.key()); })) {
+      continue;
+    }
+    if (std::any_of(broken_files.begin(), broken_files.end(), [&](const auto& f) { return belongs_to(row, f); })) {
+      unclaimed_.push_back(row);
+    } else {
+      gone.changes.drop_alert_states.emplace_back(row.rule_id, row.labels);
+    }
   }
   sink_(std::move(gone));
 }

@@ -4,6 +4,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,9 @@ class RuleLoop {
 
   /// The groups from now on. Groups that are still there go on with their alerts; what others had raised is resolved.
   void set_groups(const std::vector<RuleGroupConfig>& groups, std::shared_ptr<const RuleContext> context);
-  /// Takes back the alert states of the last run. After the first set_groups, before run.
-  void restore(const std::vector<AlertStateRow>& rows);
+  /// Takes back the alert states of the last run. After the first set_groups, before run. Those of groups whose file is
+  /// in `broken_files` wait for the reload that brings the group back.
+  void restore(const std::vector<AlertStateRow>& rows, const std::set<std::string>& broken_files = {});
   /// Ends only by cancellation.
   boost::asio::awaitable<void> run();
 
@@ -43,6 +45,7 @@ class RuleLoop {
   Sink sink_;
   Alarm alarm_;
   std::vector<Entry> groups_;
+  std::vector<AlertStateRow> unclaimed_;
 };
 
 }  // namespace tocsin

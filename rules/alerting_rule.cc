@@ -69,7 +69,9 @@ Annotations AlertingRule::expand_annotations(const tmpl::Value& data) const {
 }
 
 Result<std::vector<AlertingRule::Candidate>> AlertingRule::candidates(const promql::Vector& result,
-                                                                      const RuleTemplates& templates) {
+                                                                      const RuleTemplates& templates,
+                                                                      std::uint64_t limit) {
+  const bool too_many = limit > 0 && result.size() > limit;  // nobody will read what is written about them
   std::vector<Candidate> out;
   out.reserve(result.size());
   std::unordered_set<Labels> seen;
@@ -84,7 +86,7 @@ Result<std::vector<AlertingRule::Candidate>> AlertingRule::candidates(const prom
     const bool same = annotations_are_pure_ && known != alerts_.end() && known->second.expanded &&
                       known->second.source == candidate.source &&
                       same_value(known->second.alert.value, candidate.value);
-    if (!same) candidate.annotations = expand_annotations(templates.data(candidate.source, candidate.value));
+    if (!same && !too_many) candidate.annotations = expand_annotations(templates.data(candidate.source, candidate.value));
     out.push_back(std::move(candidate));
   }
   return out;
@@ -141,13 +143,6 @@ void AlertingRule::advance_active(AlertInstance& instance, TimePoint now) const 
     alert.state = AlertState::kFiring;
     alert.fired_at = now;
     instance.changed = true;
-  } else if (alert.state == AlertState::kFiring && now - alert.active_at < for_) {
-    // A reload has made `for` longer.
-    alert.state = AlertState::kPending;
-    alert.fired_at.reset();
-    alert.keep_firing_since.reset();
-    instance.last_sent_at.reset();
-    instance.changed = true;
   }
 }
 
@@ -166,7 +161,7 @@ void AlertingRule::write_series(AlertInstance& instance, TimePoint at, promql::V
 
 Result<promql::Vector> AlertingRule::update(const promql::Vector& result, const RuleTemplates& templates, TimePoint now,
                                             TimePoint write_at, std::uint64_t limit) {
-  auto found = candidates(result, templates);
+  auto found = candidates(result, templates, limit);
   if (!found) return tl::make_unexpected(std::move(found.error()));
   ++round_;
   for (Candidate& candidate : *found) merge(std::move(candidate), now);

@@ -86,7 +86,8 @@ class AlertingRule {
 
   Labels alert_labels(const Labels& source, double value, const RuleTemplates& templates);
   Annotations expand_annotations(const tmpl::Value& data) const;
-  Result<std::vector<Candidate>> candidates(const promql::Vector& result, const RuleTemplates& templates);
+  Result<std::vector<Candidate>> candidates(const promql::Vector& result, const RuleTemplates& templates,
+                                            std::uint64_t limit);
   void merge(Candidate&& candidate, TimePoint now);
   bool advance_missing(AlertInstance& instance, TimePoint now) const;
   void advance_active(AlertInstance& instance, TimePoint now) const;

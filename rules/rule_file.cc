@@ -154,6 +154,7 @@ RuleGroupConfig read_group(const ConfigNode& node, const Format& format, std::st
     RuleConfig rule;
     const bool good = read_config(rule_node, rule, diagnostics);
     rule.at = rule_node.at;
+    if (const ConfigNode* expr = rule_node.find("expr")) rule.expr_at = expr->at;
     if (rule_node.as_map() == nullptr) continue;
     const RuleCheck check{rule, rule_node, source, diagnostics};
     check.kind();
@@ -281,7 +282,9 @@ std::vector<RuleGroupConfig> load_rule_files(const std::vector<std::string>& pat
         diagnostics.add({std::make_shared<const std::string>(path), 0, 0}, text.error().message);
         continue;
       }
+      const std::size_t before = diagnostics.size();
       std::vector<RuleGroupConfig> groups = parse_rule_file(*text, path, diagnostics);
+      if (diagnostics.size() != before) continue;
       std::move(groups.begin(), groups.end(), std::back_inserter(out));
     }
   }

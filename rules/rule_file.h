@@ -22,6 +22,7 @@ struct RuleConfig {
   std::map<std::string, std::string> labels;
   Annotations annotations;
   Position at;
+  Position expr_at;
   void fields(Fields& f);
   const std::string& name() const { return alert.empty() ? record : alert; }
 };
@@ -53,7 +54,7 @@ std::vector<RuleGroupConfig> parse_rule_file(std::string_view text, std::string_
 
 /// The same for files; each entry of `paths` may be a glob (relative ones are taken from `base`). A pattern that
 /// matches nothing is fine, a plain path that does not exist is a mistake. A file that several entries name is read
-/// once.
+/// once. A file with mistakes gives no groups at all, and the others theirs; the file of a mistake's place tells which.
 std::vector<RuleGroupConfig> load_rule_files(const std::vector<std::string>& paths, const std::string& base,
                                              Diagnostics& diagnostics);
 

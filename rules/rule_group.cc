@@ -4,6 +4,7 @@
 #include "rules/rule_group.h"
 
 #include <algorithm>
+#include <numeric>
 #include <variant>
 
 #include "rules/alerting_rule.h"
@@ -159,6 +160,7 @@ void RuleGroup::Impl::evaluate(Rule& rule, TimePoint now, SeriesStore& store, Gr
   out.failures += rule.health == RuleHealth::kError ? 1 : 0;
   rule.last_evaluation = now;
   rule.evaluation_seconds = stopwatch() - started;
+  out.rule_seconds.push_back(rule.evaluation_seconds);
 }
 
 void RuleGroup::Impl::count_iteration(TimePoint now) {
@@ -206,6 +208,8 @@ GroupEvaluation RuleGroup::evaluate(TimePoint now, SeriesStore& store) {
   g.stats.evaluation_failures_total += out.failures;
   g.stats.group_last_evaluation_samples = out.samples;
   g.stats.group_last_duration_seconds = g.stopwatch() - started;
+  g.stats.group_last_rule_duration_sum_seconds = std::accumulate(out.rule_seconds.begin(), out.rule_seconds.end(), 0.0);
+  out.seconds = g.stats.group_last_duration_seconds;
   return out;
 }
 
@@ -221,6 +225,7 @@ TimePoint RuleGroup::next_slot(TimePoint after) const {
 GroupEvaluation RuleGroup::restore(const std::vector<AlertStateRow>& rows, TimePoint now) {
   Impl& g = *impl_;
   GroupEvaluation out;
+  const double started = g.stopwatch();
   std::map<std::string_view, AlertingRule*> by_id;
   for (Rule& rule : g.rules) {
     if (AlertingRule* alerting = rule.alerting()) by_id.emplace(alerting->id(), alerting);
@@ -238,6 +243,7 @@ GroupEvaluation RuleGroup::restore(const std::vector<AlertStateRow>& rows, TimeP
     rule->send_again();
     rule->collect(g.sending(), now, out);
   }
+  g.stats.group_last_restore_duration_seconds = g.stopwatch() - started;
   return out;
 }
 

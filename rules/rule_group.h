@@ -73,6 +73,8 @@ struct GroupEvaluation {
   StateChange changes;
   std::uint64_t failures = 0;
   std::uint64_t samples = 0;
+  std::optional<double> seconds;  // that the evaluation took; none when this is of a restore or a reload
+  std::vector<double> rule_seconds;
 };
 
 /// What a group counts, under the names of Prometheus' metrics without `prometheus_rule_`. Goes on across a reload.
@@ -83,6 +85,8 @@ struct RuleGroupStats {
   std::uint64_t evaluation_failures_total = 0;
   TimePoint group_last_evaluation;
   double group_last_duration_seconds = 0;
+  double group_last_rule_duration_sum_seconds = 0;
+  double group_last_restore_duration_seconds = 0;
   std::uint64_t group_last_evaluation_samples = 0;
 };
 

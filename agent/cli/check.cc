@@ -1,4 +1,5 @@
-// `tocsin check`: reads files as the agent would, and tells every mistake of all of them at once.
+// `tocsin check`: reads files as the agent would, and tells every mistake of all of them at once, and what is no
+// mistake and most likely not meant.
 
 #include <fmt/format.h>
 
@@ -6,6 +7,7 @@
 
 #include "agent/cli/command.h"
 #include "rules/rule_file.h"
+#include "rules/rule_lint.h"
 
 namespace tocsin::cli {
 namespace {
@@ -24,8 +26,8 @@ std::size_t count_rules(const std::vector<RuleGroupConfig>& groups) {
   return rules;
 }
 
-int check(const std::vector<std::string>& files) {
-  Diagnostics all;
+int check(const std::vector<std::string>& files, bool lint_fatal) {
+  Diagnostics all, lints;
   std::string good;
   for (const std::string& file : files) {
     Diagnostics mistakes;
@@ -35,21 +37,27 @@ int check(const std::vector<std::string>& files) {
       // It cannot even be read.
     } else if (yaml || is_rule_file(document)) {
       const auto groups = load_rule_files({file}, "", mistakes);
+      lint_rule_groups(groups, lints);
       good += fmt::format("{}: {} rules in {} groups\n", file, count_rules(groups), groups.size());
     } else {
       const auto config = load_config(file, mistakes);
+      for (const Diagnostic& mistake : config->rule_mistakes.list()) mistakes.add(mistake.at, mistake.message);
+      lint_rule_groups(config->groups, lints);
       good += fmt::format("{}: {} targets, {} rules in {} groups, {} receivers\n", file, config->targets.size(),
                           count_rules(config->groups), config->groups.size(),
                           config->notify == nullptr ? 0 : config->notify->receivers.size());
     }
     for (const Diagnostic& mistake : mistakes.list()) all.add(mistake.at, mistake.message);
   }
+  for (const Diagnostic& lint : lints.list()) {
+    fmt::print(stderr, "{}\n", Diagnostic{lint.at, "warning: " + lint.message}.str());
+  }
   if (!all.empty()) {
     fmt::print(stderr, "{}", all.str());
     return kWrongInput;
   }
   fmt::print("{}", good);
-  return kGood;
+  return lint_fatal && !lints.empty() ? kBad : kGood;
 }
 
 }  // namespace
@@ -58,7 +66,9 @@ void add_check(CLI::App& app, int& exit) {
   auto* command = app.add_subcommand("check", "Check configuration and rule files");
   auto files = std::make_shared<std::vector<std::string>>();
   command->add_option("FILE", *files, "Configuration, TOML rules, or Prometheus rule YAML")->required();
-  command->callback([files, &exit] { exit = check(*files); });
+  auto lint_fatal = std::make_shared<bool>(false);
+  command->add_flag("--lint-fatal", *lint_fatal, "Fail when there are warnings");
+  command->callback([files, lint_fatal, &exit] { exit = check(*files, *lint_fatal); });
 }
 
 }  // namespace tocsin::cli

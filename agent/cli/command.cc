@@ -14,7 +14,10 @@ void add_config_option(CLI::App& command, std::string& file) {
 std::shared_ptr<const Config> load_or_complain(const std::string& file) {
   Diagnostics diagnostics;
   std::shared_ptr<const Config> config = load_config(file, diagnostics);
-  if (diagnostics.empty()) return config;
+  if (diagnostics.empty()) {
+    fmt::print(stderr, "{}", config->rule_mistakes.str());
+    return config;
+  }
   fmt::print(stderr, "{}", diagnostics.str());
   return nullptr;
 }

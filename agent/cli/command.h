@@ -31,7 +31,8 @@ void add_version(CLI::App& app, int& exit);
 /// The option --config; empty is the embedded default.
 void add_config_option(CLI::App& command, std::string& file);
 
-/// Loads a configuration; tells every mistake on standard error and returns null when there is one.
+/// Loads a configuration; tells every mistake on standard error and returns null when there is one, unless it is in a
+/// rule file: then the configuration is there without that file's groups.
 std::shared_ptr<const Config> load_or_complain(const std::string& file);
 
 }  // namespace tocsin::cli

@@ -94,5 +94,18 @@ TEST_F(RuleLoopTest, DropsWhatGroupsLeftBehindThatAreGoneSinceTheLastRun) {
   EXPECT_EQ(changes_.drop_alert_states[0].first, stranger.rule_id);
 }
 
+TEST_F(RuleLoopTest, WhatAGroupOfABrokenFileHadRaisedWaitsUntilTheFileIsMended) {
+  loop_.set_groups({}, context_);
+  const AlertStateRow row{
+      "rules.toml;g;Always{};0", Labels{{"alertname", "Always"}}, "firing", kStart - 5min, kStart - 5min, {}, kStart, 1,
+      {}};
+  loop_.restore({row}, {"rules.toml"});
+  EXPECT_TRUE(changes_.empty());
+  loop_.set_groups(groups(kAlways), context_);
+  ASSERT_EQ(alerts_.size(), 1U);
+  EXPECT_EQ(alerts_[0].starts_at, kStart - 5min);
+  EXPECT_FALSE(alerts_[0].resolved_at(clock_.now()));
+}
+
 }  // namespace
 }  // namespace tocsin

@@ -78,6 +78,15 @@ const Verdict kDocuments[] = {
     {"an alias", true,
      "groups:\n- name: a\n  rules:\n  - alert: A\n    expr: x\n    labels: &l {severity: page}\n"
      "  - alert: B\n    expr: x\n    labels: *l\n"},
+    {"a merge key", true,
+     "groups:\n- name: a\n  rules:\n  - &r\n    alert: A\n    expr: x\n    labels: {a: b}\n"
+     "  - <<: *r\n    alert: B\n"},
+    {"a list of merges", true,
+     "groups:\n- name: a\n  rules:\n  - &r {alert: A, expr: x}\n  - &s {alert: B, expr: y, for: 1m}\n"
+     "  - <<: [*s, *r]\n    alert: C\n"},
+    {"a merge of what is no map", false, "groups:\n- name: a\n  <<: text\n"},
+    {"a quoted merge key", false, "groups:\n- name: a\n  \"<<\": {interval: 1m}\n"},
+    {"a merge that brings an unknown key", false, "groups:\n- name: a\n  <<: {nonsense: 1m}\n"},
     {"a key twice", false, "groups:\n- name: a\n  name: b\n"},
     {"broken YAML", false, "groups:\n- name: [a\n"},
     {"tabs for indentation", false, "groups:\n\t- name: a\n"},
@@ -263,6 +272,41 @@ TEST(RuleFile, TellsAllMistakesAtOnceWithTheirPlaces) {
   EXPECT_THAT(result.mistakes, HasSubstr("bad.yml:14:5: A rule needs \"record\" or \"alert\"."));
 }
 
+TEST(RuleFile, ReportsTenMistakesOfAFileWithTen) {
+  const Read result = read(R"(groups:
+- name: ''
+  interval: often
+  rules:
+  - alert: A
+    expr: foo(
+    for: soon
+    severity: page
+  - record: a b
+    expr: x
+    annotations: {a: b}
+- name: b
+  limit: many
+  labels: {a-b: c}
+  rules:
+  - alert: B
+)",
+                           "ten.yml");
+  EXPECT_EQ(std::count(result.mistakes.begin(), result.mistakes.end(), '\n'), 10) << result.mistakes;
+}
+
+TEST(RuleFile, AMergedRuleHasItsOwnKeysAndTheBasesOthers) {
+  const Read result = read(
+      "groups:\n- name: a\n  rules:\n  - &r {alert: A, expr: x, for: 1m, labels: {a: b}}\n"
+      "  - <<: [{for: 2m, alert: C}, *r]\n    alert: B\n",
+      "a.yml");
+  ASSERT_EQ(result.mistakes, "");
+  const RuleConfig& rule = result.groups[0].rules[1];
+  EXPECT_EQ(rule.alert, "B");
+  EXPECT_EQ(rule.expr, "x");
+  EXPECT_EQ(rule.for_, std::chrono::minutes(2));
+  EXPECT_EQ(rule.labels.at("a"), "b");
+}
+
 TEST(RuleFile, GroupsWithoutMistakesAreThereBesideOthers) {
   const Read result = read("groups:\n- name: a\n  rules:\n  - alert: A\n- name: b\n  rules: []\n", "a.yml");
   ASSERT_EQ(result.groups.size(), 1U);
@@ -331,6 +375,13 @@ TEST_F(RuleFiles, ABrokenFileDoesNotHideTheOthers) {
   dir_.write("b.yml", "groups: [");
   EXPECT_THAT(load({"*.yml"}), testing::ElementsAre("a"));
   EXPECT_EQ(diagnostics_.size(), 1U);
+}
+
+TEST_F(RuleFiles, AFileWithAMistakeGivesNoGroupAtAll) {
+  dir_.write("a.yml", "groups:\n- name: good\n- name: bad\n  rules:\n  - alert: A\n");
+  EXPECT_TRUE(load({"a.yml"}).empty());
+  ASSERT_EQ(diagnostics_.size(), 1U);
+  EXPECT_EQ(*diagnostics_.list()[0].at.file, dir_.path("a.yml"));
 }
 
 }  // namespace

@@ -74,8 +74,8 @@ struct ConfigNode::Entry {
 };
 
 /// Reads a document. A syntax mistake is added to `diagnostics`, and the result is an empty map. TOML dates become
-/// strings. YAML: the first document only, anchors and aliases followed (expansion is limited), duplicate keys are
-/// mistakes, plain scalars become null, bool, number or string by YAML 1.2's core schema.
+/// strings. YAML: the first document only, anchors, aliases and merge keys (`<<`) followed (expansion is limited),
+/// duplicate keys are mistakes, plain scalars become null, bool, number or string by YAML 1.2's core schema.
 ConfigNode parse_toml(std::string_view text, std::string_view file, Diagnostics& diagnostics);
 ConfigNode parse_yaml(std::string_view text, std::string_view file, Diagnostics& diagnostics);
 /// Reads the file and parses it by its name's ending: .yml and .yaml are YAML, everything else is TOML.

@@ -49,19 +49,42 @@ class Converter {
   ConfigNode::Map map(const YAML::Node& node, std::size_t depth) {
     ConfigNode::Map map;
     std::set<std::string> seen;
+    std::vector<YAML::Node> merges;
     for (const auto& pair : node) {
       if (!pair.first.IsScalar()) {
         diagnostics_.add(place(pair.first.Mark()), "A key must be a plain text.");
         continue;
       }
       const std::string key = pair.first.Scalar();
+      if (key == "<<" && pair.first.Tag() != "!") {  // quoted, it is a key like any other
+        merges.push_back(pair.second);
+        continue;
+      }
       if (!seen.insert(key).second) {
         diagnostics_.add(place(pair.first.Mark()), fmt::format("The key \"{}\" is given twice.", key));
         continue;
       }
       map.push_back({key, place(pair.first.Mark()), convert(pair.second, depth + 1)});
     }
+    for (const YAML::Node& merge : merges) merge_into(map, seen, merge, depth + 1, true);
     return map;
+  }
+
+  /// YAML 1.1's merge key: `<<: *base`, or a list of which the first wins. Keys that are there already win over both.
+  void merge_into(ConfigNode::Map& map, std::set<std::string>& seen, const YAML::Node& from, std::size_t depth,
+                  bool list_allowed) {
+    if (list_allowed && from.IsSequence()) {
+      for (const YAML::Node& item : from) merge_into(map, seen, item, depth, false);
+      return;
+    }
+    const ConfigNode converted = convert(from, depth);
+    if (converted.as_map() == nullptr) {
+      diagnostics_.add(converted.at, "\"<<\" wants a map or a list of maps.");
+      return;
+    }
+    for (const auto& entry : *converted.as_map()) {
+      if (seen.insert(entry.key).second) map.push_back(entry);
+    }
   }
 
   // YAML 1.2 core schema. A tag of "!" marks a quoted scalar, which stays text.
