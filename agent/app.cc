@@ -111,9 +111,14 @@ App::App(asio::io_context& engine, Clock& clock, std::shared_ptr<const Config> c
                         .Register(metrics_.registry())
                         .Add({});
   const auto summary = [this](const char* name, const char* help) {
-    return &prometheus::BuildSummary().Name(name).Help(help).Register(metrics_.registry()).Add(
-        {}, prometheus::Summary::Quantiles{{0.01, 0.001}, {0.05, 0.005}, {0.5, 0.05}, {0.9, 0.01}, {0.99, 0.001}},
-        std::chrono::minutes(10));
+    return &prometheus::BuildSummary()
+                .Name(name)
+                .Help(help)
+                .Register(metrics_.registry())
+                .Add({},
+                     prometheus::Summary::Quantiles{
+                         {0.01, 0.001}, {0.05, 0.005}, {0.5, 0.05}, {0.9, 0.01}, {0.99, 0.001}},
+                     std::chrono::minutes(10));
   };
   rule_seconds_ = summary("prometheus_rule_evaluation_duration_seconds", "How long rules took.");
   group_seconds_ = summary("prometheus_rule_group_duration_seconds", "How long groups of rules took.");

@@ -14,6 +14,7 @@
 #include <set>
 
 #include "agent/core/embedded.h"
+#include "rules/dependency.h"
 #include "rules/promql/reach.h"
 
 namespace tocsin {
@@ -125,9 +126,23 @@ void read_rule_files(Config& config, const Config* before) {
   auto groups = load_rule_files(config.rule_files, base, config.rule_mistakes);
   std::move(groups.begin(), groups.end(), std::back_inserter(config.groups));
   for (const Diagnostic& mistake : config.rule_mistakes.list()) config.broken_rule_files.insert(*mistake.at.file);
-  if (before == nullptr) return;
-  std::copy_if(before->groups.begin(), before->groups.end(), std::back_inserter(config.groups),
-               [&](const RuleGroupConfig& group) { return config.broken_rule_files.contains(group.file); });
+  if (before != nullptr) {
+    std::copy_if(before->groups.begin(), before->groups.end(), std::back_inserter(config.groups),
+                 [&](const RuleGroupConfig& group) { return config.broken_rule_files.contains(group.file); });
+  }
+}
+
+/// Alerts that depend on one another in a circle spoil the rule files that they are in, or the configuration.
+void refuse_circles(Config& config, Diagnostics& diagnostics) {
+  Diagnostics circles;
+  check_dependencies(config.groups, circles);
+  for (const Diagnostic& mistake : circles.list()) {
+    const bool own = mistake.at.file == nullptr || *mistake.at.file == config.file;
+    (own ? diagnostics : config.rule_mistakes).add(mistake.at, mistake.message);
+    if (own) continue;
+    config.broken_rule_files.insert(*mistake.at.file);
+    std::erase_if(config.groups, [&](const RuleGroupConfig& group) { return group.file == *mistake.at.file; });
+  }
 }
 
 void read_groups(Config& config, const ConfigNode& document, Diagnostics& diagnostics) {
@@ -278,6 +293,7 @@ std::shared_ptr<const Config> read_config_document(ConfigNode document, const st
   config->targets = reader.take();
   read_groups(*config, config->document, diagnostics);
   read_rule_files(*config, before);
+  refuse_circles(*config, diagnostics);
   keep_what_rules_read(*config);
   return config;
 }

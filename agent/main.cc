@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
   tocsin::cli::add_notify_test(app, exit);
   tocsin::cli::add_test(app, exit);
   tocsin::cli::add_query(app, exit);
+  tocsin::cli::add_why(app, exit);
   tocsin::cli::add_version(app, exit);
   try {
     app.parse(argc, argv);

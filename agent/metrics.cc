@@ -84,16 +84,6 @@ std::vector<ProbeSample> Metrics::samples(const std::vector<prometheus::MetricFa
           add("_sum", "", "", metric.summary.sample_sum);
           add("_count", "", "", static_cast<double>(metric.summary.sample_count));
           break;
-        case prometheus::MetricType::Summary:
-          for (const auto& q : metric.summary.quantile) {
-            LabelsBuilder labels;
-            for (const auto& label : metric.label) labels.set(label.name, label.value);
-            labels.set(kMetricName, family.name).set("quantile", format_value(q.quantile));
-            out.push_back({labels.labels(), q.value, {}});
-          }
-          add("_sum", "", metric.summary.sample_sum);
-          add("_count", "", static_cast<double>(metric.summary.sample_count));
-          break;
         default:
           break;  // we keep no others
       }

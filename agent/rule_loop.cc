@@ -24,8 +24,9 @@ void RuleLoop::set_groups(const std::vector<RuleGroupConfig>& groups, std::share
   const TimePoint now = clock_.now();
   std::vector<Entry> before = std::move(groups_);
   groups_.clear();
-  for (const RuleGroupConfig& config : groups) {
-    Entry entry{RuleGroup(config, context), TimePoint()};
+  // All are made before the first goes on: a group is told of the alerts that others depend on.
+  for (const RuleGroupConfig& config : groups) groups_.push_back({RuleGroup(config, context), TimePoint()});
+  for (Entry& entry : groups_) {
     const auto old =
         std::find_if(before.begin(), before.end(), [&](const Entry& e) { return e.group.key() == entry.group.key(); });
     if (old != before.end()) {
@@ -36,7 +37,6 @@ void RuleLoop::set_groups(const std::vector<RuleGroupConfig>& groups, std::share
       std::erase_if(unclaimed_, [&](const AlertStateRow& row) { return belongs_to(row, entry.group.key()); });
     }
     entry.next = entry.group.next_slot(now);
-    groups_.push_back(std::move(entry));
   }
   for (Entry& gone : before) sink_(gone.group.retire(now, store_));
   alarm_.ring();

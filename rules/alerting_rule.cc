@@ -18,6 +18,11 @@ bool same_value(double a, double b) {
   return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
 }
 
+AlertState state_of(std::string_view word) {
+  if (word == to_string(AlertState::kFiring)) return AlertState::kFiring;
+  return word == to_string(AlertState::kPending) ? AlertState::kPending : AlertState::kInactive;
+}
+
 /// Resolved since it was last sent, or sent too long ago. Pending ones are nobody's business.
 bool needs_sending(const AlertInstance& instance, Duration resend_delay, TimePoint now) {
   if (instance.alert.state == AlertState::kPending) return false;
@@ -29,12 +34,22 @@ bool needs_sending(const AlertInstance& instance, Duration resend_delay, TimePoi
 }  // namespace
 
 AlertingRule::AlertingRule(std::string id, const RuleConfig& config, std::string generator_url,
-                           const RuleTemplates& templates)
+                           const RuleTemplates& templates, std::shared_ptr<AlertBoard> board)
     : id_(std::move(id)),
       name_(config.alert),
       for_(config.for_),
       keep_firing_for_(config.keep_firing_for),
+      for_evaluations_(config.for_evaluations),
+      hold_(config.on_missing == OnMissing::kHold),
+      hold_for_(config.hold_for),
+      board_(std::move(board)),
       generator_url_(std::move(generator_url)) {
+  for (const std::string& text : config.depends_on) {
+    const auto dependency = parse_dependency(text);
+    if (!dependency) continue;  // not from read_rule_groups
+    board_->want(dependency->alert);
+    depends_on_.push_back(*dependency);
+  }
   for (const auto& [name, text] : config.labels) {
     labels_.emplace_back(name, RuleTemplate(name_, text, templates));
     labels_are_plain_ &= !labels_.back().second.is_template();
@@ -110,40 +125,74 @@ void AlertingRule::merge(Candidate&& candidate, TimePoint now) {
   instance.source = std::move(candidate.source);
   instance.round = round_;
   instance.held_until.reset();
-  if (alert.keep_firing_since) {
-    alert.keep_firing_since.reset();
-    instance.changed = true;
-  }
+  if (std::exchange(alert.missing_since, std::nullopt)) instance.changed = true;
 }
 
-/// For an alert that the expression does not give any more. False when it has ended; it may still be there to be told
-/// of.
-bool AlertingRule::advance_missing(AlertInstance& instance, TimePoint now) const {
-  ActiveAlert& alert = instance.alert;
+/// Whether the alert stays as it is because nobody can tell: the data is not back after a restart, or it is missing
+/// and the rule says that it then holds.
+bool AlertingRule::held(AlertInstance& instance, TimePoint now) const {
   if (instance.held_until && now < *instance.held_until) return true;
   instance.held_until.reset();
-  if (alert.state == AlertState::kFiring && keep_firing_for_.count() > 0) {
+  std::optional<TimePoint>& since = instance.alert.missing_since;
+  if (!hold_ || instance.data_round == round_) {
+    if (std::exchange(since, std::nullopt)) instance.changed = true;
+    return false;
+  }
+  if (!since) {
+    since = now;
+    instance.changed = true;
+  }
+  return !hold_for_ || now - *since < *hold_for_;
+}
+
+bool AlertingRule::enough_hits(std::uint64_t history) const {
+  return static_cast<std::uint32_t>(std::popcount(history)) >= for_evaluations_.hits;
+}
+
+/// Whether the rule's condition holds: the expression gives the alert or, with `for = "3 of 5"`, it has done so often
+/// enough to fire on, or once while it is pending.
+bool AlertingRule::given(AlertInstance& instance) const {
+  const bool hit = instance.round == round_;
+  if (for_evaluations_.of == 0) return hit;
+  const std::uint64_t mask = ~std::uint64_t{0} >> (64 - for_evaluations_.of);
+  const std::uint64_t before = std::exchange(instance.history, (instance.history << 1 | (hit ? 1U : 0U)) & mask);
+  instance.changed |= before != instance.history;
+  return instance.alert.state == AlertState::kFiring ? enough_hits(instance.history) : instance.history != 0;
+}
+
+/// Moves an alert on by one evaluation. False when it has ended; it may still be there to be told of.
+bool AlertingRule::advance(AlertInstance& instance, TimePoint now) const {
+  ActiveAlert& alert = instance.alert;
+  if (alert.state == AlertState::kInactive) return false;
+  if (instance.round != round_ && held(instance, now)) return true;
+  if (given(instance)) {
+    if (std::exchange(alert.keep_firing_since, std::nullopt)) instance.changed = true;
+    const bool due = for_evaluations_.of > 0 ? enough_hits(instance.history) : now - alert.active_at >= for_;
+    if (alert.state == AlertState::kPending && due) {
+      alert.state = AlertState::kFiring;
+      alert.fired_at = now;
+      instance.changed = true;
+    }
+    return true;
+  }
+  if (alert.state == AlertState::kPending) return false;
+  if (keep_firing_for_.count() > 0) {
     if (!alert.keep_firing_since) {
       alert.keep_firing_since = now;
       instance.changed = true;
     }
     if (now - *alert.keep_firing_since < keep_firing_for_) return true;
   }
-  if (alert.state == AlertState::kFiring) {
-    alert.state = AlertState::kInactive;
-    instance.resolved_at = now;
-    instance.changed = true;
-  }
+  alert.state = AlertState::kInactive;
+  instance.resolved_at = now;
+  instance.changed = true;
   return false;
 }
 
-void AlertingRule::advance_active(AlertInstance& instance, TimePoint now) const {
-  ActiveAlert& alert = instance.alert;
-  if (alert.state == AlertState::kPending && !instance.held_until && now - alert.active_at >= for_) {
-    alert.state = AlertState::kFiring;
-    alert.fired_at = now;
-    instance.changed = true;
-  }
+void AlertingRule::note_change(const AlertInstance& instance, AlertState before) {
+  const AlertState after = instance.alert.state;
+  if (before == after || changes_.size() >= kAlertChangesMax) return;
+  changes_.push_back({instance.alert.labels, before, after});
 }
 
 void AlertingRule::write_series(AlertInstance& instance, TimePoint at, promql::Vector& out) const {
@@ -164,6 +213,7 @@ Result<promql::Vector> AlertingRule::update(const promql::Vector& result, const 
   auto found = candidates(result, templates, limit);
   if (!found) return tl::make_unexpected(std::move(found.error()));
   ++round_;
+  changes_.clear();
   for (Candidate& candidate : *found) merge(std::move(candidate), now);
 
   promql::Vector series;
@@ -171,24 +221,54 @@ Result<promql::Vector> AlertingRule::update(const promql::Vector& result, const 
   std::uint64_t active = 0;
   for (auto it = alerts_.begin(); it != alerts_.end();) {
     AlertInstance& instance = it->second;
-    if (instance.round != round_ && !advance_missing(instance, now)) {
-      const bool pending = instance.alert.state == AlertState::kPending;
-      if (pending) forget(it->first);
-      const bool over = instance.resolved_at && now - *instance.resolved_at > kResolvedRetention;
-      it = pending || over ? alerts_.erase(it) : std::next(it);
+    const AlertState before = instance.alert.active_at == now ? AlertState::kInactive : instance.alert.state;
+    const bool goes_on = advance(instance, now);
+    if (goes_on) {
+      note_change(instance, before);
+      ++active;
+      write_series(instance, write_at, series);
+      ++it;
       continue;
     }
-    ++active;
-    advance_active(instance, now);
-    write_series(instance, write_at, series);
-    ++it;
+    // What was pending is forgotten at once, what has resolved is told of for a while.
+    const bool pending = instance.alert.state == AlertState::kPending;
+    if (pending) instance.alert.state = AlertState::kInactive;
+    note_change(instance, before);
+    const bool over = pending || now - instance.resolved_at.value_or(TimePoint()) > kResolvedRetention;
+    if (over) forget(it->first);
+    it = over ? alerts_.erase(it) : std::next(it);
   }
   if (limit > 0 && active > limit) {
     for (const auto& [labels, instance] : alerts_) forget(labels);
     alerts_.clear();
+    publish();
     return fail("exceeded limit of {} with {} alerts", limit, active);
   }
+  publish();
   return series;
+}
+
+/// Nobody is told of an alert while one that it depends on fires. Whoever has been told already goes on hearing of it.
+bool AlertingRule::suppress(AlertInstance& instance) const {
+  instance.alert.suppressed_by.clear();
+  if (depends_on_.empty() || instance.last_sent_at) return false;
+  if (instance.alert.state == AlertState::kInactive) return true;  // over before anybody was told
+  for (const Dependency& dependency : depends_on_) {
+    if (const auto by = board_->find(dependency, instance.alert.labels)) {
+      instance.alert.suppressed_by = by->str();
+      return true;
+    }
+  }
+  return false;
+}
+
+void AlertingRule::publish() const {
+  if (!board_->wanted(name_)) return;
+  std::vector<Labels> firing;
+  for (const auto& [labels, instance] : alerts_) {
+    if (instance.alert.state == AlertState::kFiring) firing.push_back(labels);
+  }
+  board_->publish(name_, id_, std::move(firing));
 }
 
 Alert AlertingRule::outgoing(const AlertInstance& instance, const Sending& sending, TimePoint now) const {
@@ -216,7 +296,10 @@ AlertStateRow AlertingRule::row(const AlertInstance& instance) const {
           alert.keep_firing_since,
           instance.last_sent_at.value_or(TimePoint()),
           alert.value,
-          alert.annotations};
+          alert.annotations,
+          instance.resolved_at,
+          alert.missing_since,
+          instance.history};
 }
 
 void AlertingRule::collect(const Sending& sending, TimePoint now, GroupEvaluation& out) {
@@ -224,10 +307,10 @@ void AlertingRule::collect(const Sending& sending, TimePoint now, GroupEvaluatio
   const Duration valid = 4 * std::max(sending.interval, sending.resend_delay);
   const std::size_t first = out.alerts.size();
   for (auto& [labels, instance] : alerts_) {
-    if (needs_sending(instance, sending.resend_delay, now)) {
+    if (needs_sending(instance, sending.resend_delay, now) && !suppress(instance)) {
       instance.last_sent_at = now;
       instance.valid_until = now + valid;
-      instance.changed |= instance.alert.state == AlertState::kFiring;
+      instance.changed = true;
       out.alerts.push_back(outgoing(instance, sending, now));
     }
   }
@@ -239,11 +322,7 @@ void AlertingRule::collect(const Sending& sending, TimePoint now, GroupEvaluatio
 void AlertingRule::collect_rows(GroupEvaluation& out) {
   for (auto& [labels, instance] : alerts_) {
     if (!std::exchange(instance.changed, false)) continue;
-    if (instance.alert.state == AlertState::kInactive) {
-      forget(labels);
-    } else {
-      out.changes.put_alert_states.push_back(row(instance));
-    }
+    out.changes.put_alert_states.push_back(row(instance));
   }
   for (Labels& labels : forgotten_) out.changes.drop_alert_states.emplace_back(id_, std::move(labels));
   forgotten_.clear();
@@ -251,55 +330,73 @@ void AlertingRule::collect_rows(GroupEvaluation& out) {
 
 void AlertingRule::restore(const AlertStateRow& row, std::optional<TimePoint> held_until) {
   AlertInstance instance;
-  instance.alert = {row.labels,    row.annotations, row.state == "firing" ? AlertState::kFiring : AlertState::kPending,
-                    row.active_at, row.fired_at,    row.keep_firing_since,
-                    row.value};
+  instance.alert = {row.labels,   row.annotations,       state_of(row.state), row.active_at,
+                    row.fired_at, row.keep_firing_since, row.value,           row.missing_since};
   if (instance.alert.state == AlertState::kFiring && !instance.alert.fired_at) instance.alert.fired_at = row.active_at;
   if (row.last_sent_at != TimePoint()) instance.last_sent_at = row.last_sent_at;
   instance.held_until = held_until;
+  instance.resolved_at = row.resolved_at;
+  instance.history = row.history;
+  fill_history(instance);
   instance.changed = false;
   alerts_.insert_or_assign(row.labels, std::move(instance));
 }
 
-void AlertingRule::send_again() {
+/// What fires has been given often enough, also when that was by another `for`.
+void AlertingRule::fill_history(AlertInstance& instance) const {
+  if (for_evaluations_.of == 0 || instance.alert.state != AlertState::kFiring || instance.alert.keep_firing_since) return;
+  if (!enough_hits(instance.history)) instance.history |= ~std::uint64_t{0} >> (64 - for_evaluations_.hits);
+}
+
+void AlertingRule::send_again(const Sending& sending, TimePoint now, GroupEvaluation& out) {
+  publish();
+  const Duration valid = 4 * std::max(sending.interval, sending.resend_delay);
   for (auto& [labels, instance] : alerts_) {
-    if (instance.alert.state == AlertState::kFiring) instance.last_sent_at.reset();
+    if (instance.alert.state != AlertState::kFiring || !instance.last_sent_at) continue;
+    instance.valid_until = now + valid;
+    out.alerts.push_back(outgoing(instance, sending, now));
   }
 }
 
-bool AlertingRule::holds(TimePoint now) const {
+bool AlertingRule::asks_for_data(TimePoint now) const {
+  if (hold_) return !alerts_.empty();
   return std::any_of(alerts_.begin(), alerts_.end(),
                      [&](const auto& entry) { return entry.second.held_until && now < *entry.second.held_until; });
 }
 
-void AlertingRule::data_is_back(const promql::Vector& present, bool for_all, const RuleTemplates& templates) {
+void AlertingRule::data_is_there(const promql::Vector& present, bool for_all, const RuleTemplates& templates) {
   if (for_all && !present.empty()) {
     for (auto& [labels, instance] : alerts_) instance.held_until.reset();
-    return;
+    return;  // on_missing = "hold" is not allowed here
   }
   for (const promql::VectorElement& element : present) {
     const auto found = alerts_.find(alert_labels(element.labels, element.sample.v, templates));
-    if (found != alerts_.end()) found->second.held_until.reset();
+    if (found == alerts_.end()) continue;
+    found->second.held_until.reset();
+    found->second.data_round = round_ + 1;
   }
 }
 
 void AlertingRule::adopt(AlertingRule&& old) {
   for (auto& [labels, instance] : old.alerts_) {
-    if (old.id_ != id_ && instance.alert.state != AlertState::kInactive) {
+    if (old.id_ != id_) {
       old.forget(labels);
       instance.changed = true;
     }
     instance.expanded = false;  // the texts may be others now
     instance.round = 0;
+    instance.data_round = 0;
+    fill_history(instance);
     alerts_.insert_or_assign(labels, std::move(instance));
   }
   old.alerts_.clear();
+  publish();
 }
 
 void AlertingRule::retire(const Sending& sending, TimePoint now, GroupEvaluation& out) {
   for (auto& [labels, instance] : alerts_) {
-    if (instance.alert.state == AlertState::kInactive) continue;
-    if (instance.alert.state == AlertState::kFiring) {
+    // Of what nobody was told of, nobody need hear the end.
+    if (instance.alert.state == AlertState::kFiring && instance.last_sent_at) {
       instance.alert.state = AlertState::kInactive;
       instance.resolved_at = now;
       instance.last_sent_at = now;
@@ -308,6 +405,7 @@ void AlertingRule::retire(const Sending& sending, TimePoint now, GroupEvaluation
     forget(labels);
   }
   alerts_.clear();
+  publish();
   collect_rows(out);
 }
 
@@ -317,10 +415,21 @@ AlertState AlertingRule::state() const {
   return worst;
 }
 
+std::pair<std::uint32_t, std::uint32_t> AlertingRule::counts() const {
+  std::pair<std::uint32_t, std::uint32_t> out;
+  for (const auto& [labels, instance] : alerts_) {
+    if (instance.alert.state == AlertState::kPending) ++out.first;
+    if (instance.alert.state == AlertState::kFiring) ++out.second;
+  }
+  return out;
+}
+
 std::vector<ActiveAlert> AlertingRule::active() const {
   std::vector<ActiveAlert> out;
   for (const auto& [labels, instance] : alerts_) {
-    if (instance.alert.state != AlertState::kInactive) out.push_back(instance.alert);
+    if (instance.alert.state == AlertState::kInactive) continue;
+    out.push_back(instance.alert);
+    out.back().last_sent_at = instance.last_sent_at;
   }
   std::sort(out.begin(), out.end(), [](const ActiveAlert& a, const ActiveAlert& b) { return a.labels < b.labels; });
   return out;

@@ -13,15 +13,46 @@
 #include <set>
 #include <sstream>
 
+#include "rules/data_check.h"
+#include "rules/dependency.h"
 #include "rules/promql/promql.h"
 #include "rules/rule_template.h"
 #include "rules/slo.h"
 #include "rules/text_place.h"
 
 namespace tocsin {
+
+/// `for` as it is written: a duration, or how many of how many evaluations.
+struct ForText {
+  Duration span{0};
+  ForEvaluations evaluations;
+};
+
+template <>
+struct Codec<ForText> {
+  static bool read(const ConfigNode& node, ForText& value, Diagnostics& diagnostics) {
+    static const Pattern form = *Pattern::make("^([0-9]{1,3}) of ([0-9]{1,3})$");
+    const std::string* text = node.as_string();
+    if (text == nullptr || !form.found_in(*text)) return Codec<Duration>::read(node, value.span, diagnostics);
+    value.evaluations.hits = static_cast<std::uint32_t>(std::stoul(*text));
+    value.evaluations.of = static_cast<std::uint32_t>(std::stoul(text->substr(text->find(" of ") + 4)));
+    if (value.evaluations.hits >= 1 && value.evaluations.hits <= value.evaluations.of && value.evaluations.of <= 64) {
+      return true;
+    }
+    diagnostics.add(node.at, fmt::format("\"{}\" must be as \"3 of 5\": 1 to 64 evaluations.", *text));
+    return false;
+  }
+  static ConfigNode write(const ForText& value) {
+    if (value.evaluations.of == 0) return Codec<Duration>::write(value.span);
+    return {fmt::format("{} of {}", value.evaluations.hits, value.evaluations.of), {}};
+  }
+  static std::string type() { return "duration, or evaluations as \"3 of 5\""; }
+};
+
 namespace {
 
 constexpr std::size_t kFileBytesMax = 64U << 20;
+constexpr const char* kRunbookAnnotation = "runbook_url";
 
 /// The rules of one group node being checked, and where mistakes go.
 struct RuleCheck {
@@ -68,6 +99,56 @@ struct RuleCheck {
     if (!is_valid_legacy_metric_name(rule.record)) {
       mistake(place("record"), fmt::format("{} is not a metric name.", tocsin::quoted(rule.record)));
     }
+  }
+
+  /// What is tocsin's own. `yaml`: Prometheus' files, which do not have it.
+  void extras(bool yaml) const {
+    static constexpr std::string_view kExtras[] = {"on_missing", "hold_for", "runbook", "owner", "control",
+                                                   "depends_on"};
+    for (const std::string_view key : kExtras) {
+      const ConfigNode* given = node.find(key);
+      if (given == nullptr) continue;
+      if (yaml) {
+        mistake(given->at, fmt::format("\"{}\" is tocsin's own: YAML holds what Prometheus takes; write the rule in "
+                                       "TOML.",
+                                       key));
+      } else if (!rule.record.empty()) {
+        mistake(given->at, fmt::format("A recording rule cannot have \"{}\".", key));
+      }
+    }
+    if (yaml && rule.for_evaluations.of != 0) {
+      mistake(place("for"), "\"for\" is a duration in YAML, as for Prometheus; write the rule in TOML.");
+    }
+    if (!rule.record.empty() && rule.for_evaluations.of != 0) {
+      mistake(place("for"), "A recording rule cannot have \"for\".");
+    }
+    missing_data();
+    given_once("owner", rule.owner, "labels", rule.labels.contains("owner"));
+    given_once("control", rule.control, "labels", rule.labels.contains("control"));
+    given_once("runbook", rule.runbook, "annotations", rule.annotations.contains(kRunbookAnnotation));
+    for (const std::string& text : rule.depends_on) {
+      const auto dependency = parse_dependency(text);
+      if (!dependency) {
+        mistake(place("depends_on"), fmt::format("{}: {}.", tocsin::quoted(text), dependency.error().message));
+      }
+    }
+  }
+
+  void missing_data() const {
+    if (rule.on_missing != OnMissing::kHold) {
+      if (rule.hold_for) mistake(place("hold_for"), "\"hold_for\" needs on_missing = \"hold\".");
+      return;
+    }
+    const auto parsed = promql::parse(rule.expr);
+    if (!parsed) return;
+    const DataCheck check = data_check(*parsed);
+    if (check.expr != nullptr && !check.for_all) return;
+    mistake(place("on_missing"),
+            "Whether data is missing can only be told of an expression whose outermost operation is a comparison.");
+  }
+
+  void given_once(std::string_view key, const std::string& value, std::string_view table, bool also) const {
+    if (!value.empty() && also) mistake(place(key), fmt::format("\"{}\" is given by the rule's {} too.", key, table));
   }
 
   void templates() const {
@@ -160,6 +241,10 @@ RuleGroupConfig read_group(const ConfigNode& node, const Format& format, std::st
     check.kind();
     if (good || !rule.expr.empty()) check.expression();
     check.recording();
+    check.extras(&format == &kYaml);
+    if (!rule.owner.empty()) rule.labels.emplace("owner", rule.owner);
+    if (!rule.control.empty()) rule.labels.emplace("control", rule.control);
+    if (!rule.runbook.empty()) rule.annotations.emplace(kRunbookAnnotation, rule.runbook);
     check.templates();
     group.rules.push_back(std::move(rule));
   }
@@ -217,10 +302,24 @@ void RuleConfig::fields(Fields& f) {
   f("record", record, "The name of the series that the result is recorded as.");
   f("alert", alert, "The name of the alert that each series of the result raises.");
   f("expr", expr, "PromQL.");
-  f("for", for_, "How long the result must hold before the alert fires.");
+  ForText wait{for_, for_evaluations};
+  f("for", wait,
+    "How long the result must hold before the alert fires; or in how many of the last evaluations it must be there: "
+    "\"3 of 5\" fires while 3 of the last 5 gave it.");
+  for_ = wait.span;
+  for_evaluations = wait.evaluations;
   f("keep_firing_for", keep_firing_for, "How long the alert goes on firing after the result is gone.");
   f("labels", labels, "Labels to add or replace. In alerts, Go templates with $labels and $value.");
   f("annotations", annotations, "Texts for people: Go templates with $labels and $value. Alerts only.");
+  f("on_missing", on_missing,
+    "What becomes of an alert when the data of its expression is not there: it resolves as in Prometheus, or is held "
+    "as it is.");
+  f("hold_for", hold_for, "How long it is held at the most. Default: until the data is back.");
+  f("runbook", runbook, "Where it is written what to do: the annotation runbook_url of its notifications.");
+  f("owner", owner, "Who is responsible: the label owner, by which routes can match.");
+  f("control", control, "The control of a compliance catalogue that the rule serves: the label control.");
+  f("depends_on", depends_on,
+    "Alerts while which nobody is told of this one: NetworkDown, NetworkDown{site=\"a\"}, NetworkDown on (site).");
 }
 
 void RuleGroupConfig::fields(Fields& f) {

@@ -12,7 +12,21 @@
 
 namespace tocsin {
 
-/// One rule as it was written: it records a series or raises an alert.
+/// What becomes of an alert when the data that its expression needs is not there.
+enum class OnMissing { kResolve, kHold };
+template <>
+struct EnumNames<OnMissing> {
+  static constexpr EnumName<OnMissing> kNames[] = {{OnMissing::kResolve, "resolve"}, {OnMissing::kHold, "hold"}};
+};
+
+/// `for = "3 of 5"`: how many of the last evaluations must have given the alert. of = 0: that is not asked.
+struct ForEvaluations {
+  std::uint32_t hits = 0;
+  std::uint32_t of = 0;
+};
+
+/// One rule as it was written: it records a series or raises an alert. What follows `annotations` is tocsin's own, and
+/// stands in TOML only: YAML is what Prometheus takes.
 struct RuleConfig {
   std::string record;  // the name of the series; exactly one of record and alert is given
   std::string alert;
@@ -21,6 +35,13 @@ struct RuleConfig {
   Duration keep_firing_for{0};
   std::map<std::string, std::string> labels;
   Annotations annotations;
+  ForEvaluations for_evaluations;
+  OnMissing on_missing = OnMissing::kResolve;
+  std::optional<Duration> hold_for;     // none: until the data is back
+  std::string runbook;                  // is in annotations as runbook_url
+  std::string owner;                    // is in labels
+  std::string control;                  // is in labels
+  std::vector<std::string> depends_on;  // of dependency.h
   Position at;
   Position expr_at;
   void fields(Fields& f);

@@ -13,6 +13,7 @@
 #include "rules/recording_rule.h"
 #include "rules/rule_query.h"
 #include "rules/rule_template.h"
+#include "rules/selector_watch.h"
 
 namespace tocsin {
 namespace {
@@ -30,7 +31,10 @@ struct Rule {
   TimePoint last_evaluation = {};
   double evaluation_seconds = 0;
   std::uint64_t series_matched = 0;
+  std::uint64_t samples_read = 0;
   std::uint64_t samples = 0;
+  std::deque<RuleEvaluation> evaluations = {};
+  SelectorWatch selectors = {};
 
   AlertingRule* alerting() { return std::get_if<AlertingRule>(&kind); }
   const AlertingRule* alerting() const { return std::get_if<AlertingRule>(&kind); }
@@ -95,14 +99,20 @@ struct RuleGroup::Impl {
   }
 
   void add(RuleConfig rule, std::string id) {
-    promql::ExprPtr expr = parse_checked(rule.expr);
+    const promql::ExprPtr expr = parse_checked(rule.expr);
+    add(std::move(rule), std::move(id), expr);
+    rules.back().selectors = SelectorWatch(*expr);
+  }
+
+  void add(RuleConfig rule, std::string id, const promql::ExprPtr& expr) {
     const promql::QueryOptions options = query_options(*context);
     if (rule.alert.empty()) {
       RecordingRule kind(rule);
       rules.push_back({std::move(rule), promql::Query(expr, options), std::move(kind), {}, {}});
       return;
     }
-    AlertingRule kind(std::move(id), rule, graph_link(context->external_url, promql::to_string(*expr), 1), templates);
+    AlertingRule kind(std::move(id), rule, graph_link(context->external_url, promql::to_string(*expr), 1), templates,
+                      context->board);
     DataCheck check = data_check(expr);
     std::optional<promql::Query> data_query;
     if (check.expr) data_query.emplace(std::move(check.expr), options);
@@ -118,6 +128,7 @@ struct RuleGroup::Impl {
 
   void evaluate(Rule& rule, TimePoint now, SeriesStore& store, GroupEvaluation& out);
   Result<promql::Vector> outcome(Rule& rule, TimePoint now, const SeriesStore& store);
+  void remember(Rule& rule, TimePoint now) const;
   void count_iteration(TimePoint now);
 };
 
@@ -127,11 +138,12 @@ Result<promql::Vector> RuleGroup::Impl::outcome(Rule& rule, TimePoint now, const
   Result<RuleResult> result = rule_result(rule.query, store, at, *context);
   if (!result) return tl::make_unexpected(std::move(result.error()));
   rule.series_matched = result->series_matched;
+  rule.samples_read = result->samples_read;
   AlertingRule* alerting = rule.alerting();
   if (alerting == nullptr) return std::get<RecordingRule>(rule.kind).apply(std::move(result->vector), config.limit);
-  if (rule.data_query && alerting->holds(now)) {
+  if (rule.data_query && alerting->asks_for_data(now)) {
     if (const auto data = rule_result(*rule.data_query, store, at)) {
-      alerting->data_is_back(data->vector, rule.data_for_all, templates);
+      alerting->data_is_there(data->vector, rule.data_for_all, templates);
     }
   }
   return alerting->update(result->vector, templates, now, at, config.limit);
@@ -161,6 +173,25 @@ void RuleGroup::Impl::evaluate(Rule& rule, TimePoint now, SeriesStore& store, Gr
   rule.last_evaluation = now;
   rule.evaluation_seconds = stopwatch() - started;
   out.rule_seconds.push_back(rule.evaluation_seconds);
+  rule.selectors.look(store, at);
+  remember(rule, now);
+}
+
+void RuleGroup::Impl::remember(Rule& rule, TimePoint now) const {
+  if (rule.evaluations.size() >= kRuleEvaluationsMax) rule.evaluations.pop_front();
+  RuleEvaluation& evaluation = rule.evaluations.emplace_back();
+  evaluation.at = now;
+  evaluation.seconds = rule.evaluation_seconds;
+  evaluation.series_matched = rule.series_matched;
+  evaluation.samples_read = rule.samples_read;
+  evaluation.samples = rule.samples;
+  evaluation.error = rule.last_error;
+  if (const AlertingRule* alerting = rule.alerting()) {
+    const auto [pending, firing] = alerting->counts();
+    evaluation.pending = pending;
+    evaluation.firing = firing;
+    if (rule.last_error.empty()) evaluation.changes = alerting->changes();
+  }
 }
 
 void RuleGroup::Impl::count_iteration(TimePoint now) {
@@ -240,8 +271,7 @@ GroupEvaluation RuleGroup::restore(const std::vector<AlertStateRow>& rows, TimeP
     }
   }
   for (const auto& [id, rule] : by_id) {
-    rule->send_again();
-    rule->collect(g.sending(), now, out);
+    rule->send_again(g.sending(), now, out);
   }
   g.stats.group_last_restore_duration_seconds = g.stopwatch() - started;
   return out;
@@ -266,6 +296,10 @@ GroupEvaluation RuleGroup::adopt(RuleGroup&& old, TimePoint now) {
       continue;
     }
     rule.output = std::move(before.output);
+    if (rule.config.expr == before.config.expr) {
+      rule.evaluations = std::move(before.evaluations);
+      rule.selectors = std::move(before.selectors);
+    }
     if (AlertingRule* alerting = rule.alerting()) {
       alerting->adopt(std::move(*before.alerting()));
       before.alerting()->collect_rows(out);
@@ -292,6 +326,10 @@ GroupEvaluation RuleGroup::retire(TimePoint now, SeriesStore& store) {
   return out;
 }
 
+const std::deque<RuleEvaluation>& RuleGroup::evaluations(std::size_t rule) const {
+  return impl_->rules.at(rule).evaluations;
+}
+
 std::vector<RuleStatus> RuleGroup::status() const {
   std::vector<RuleStatus> out;
   out.reserve(impl_->rules.size());
@@ -304,6 +342,7 @@ std::vector<RuleStatus> RuleGroup::status() const {
     status.evaluation_seconds = rule.evaluation_seconds;
     status.series_matched = rule.series_matched;
     status.samples = rule.samples;
+    if (rule.last_evaluation != TimePoint()) status.never_matched = rule.selectors.never_matched();
     if (const AlertingRule* alerting = rule.alerting()) {
       status.state = alerting->state();
       status.alerts = alerting->active();

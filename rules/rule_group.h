@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 #include "agent/store/series_store.h"
 #include "agent/store/state_db.h"
 #include "rules/promql/promql.h"
+#include "rules/dependency.h"
 #include "rules/rule_file.h"
 
 namespace tocsin {
@@ -32,6 +34,8 @@ struct RuleContext {
   /// How long after a restart an alert that the expression does not give stays as it was, unless its data is seen to be
   /// back before.
   Duration restore_hold = kDefaultLookback;
+  /// Which alerts fire that others depend on; a new one for each configuration. Of one thread, as the groups are.
+  std::shared_ptr<AlertBoard> board = std::make_shared<AlertBoard>();
   /// Seconds of a clock that never jumps, for what evaluations take. Without it, they take 0.
   std::function<double()> stopwatch;
 };
@@ -50,7 +54,32 @@ struct ActiveAlert {
   std::optional<TimePoint> fired_at;
   std::optional<TimePoint> keep_firing_since;
   double value = 0;
+  std::optional<TimePoint> missing_since = {};  // its data is not there, and it is held
+  std::optional<TimePoint> last_sent_at = {};
+  std::string suppressed_by = {};  // the labels of the firing alert that it depends on
 };
+
+/// An alert that went from one state to another.
+struct AlertChange {
+  Labels labels;
+  AlertState from = AlertState::kInactive;
+  AlertState to = AlertState::kInactive;
+};
+inline constexpr std::size_t kAlertChangesMax = 20;
+
+/// One evaluation of a rule, as it is remembered.
+struct RuleEvaluation {
+  TimePoint at;
+  double seconds = 0;
+  std::uint64_t series_matched = 0;  // by its selectors
+  std::uint64_t samples_read = 0;
+  std::uint64_t samples = 0;  // that it gave
+  std::uint32_t pending = 0;  // alerts
+  std::uint32_t firing = 0;
+  std::string error;
+  std::vector<AlertChange> changes;
+};
+inline constexpr std::size_t kRuleEvaluationsMax = 20;
 
 /// How one rule stands, for the page and the API.
 struct RuleStatus {
@@ -63,6 +92,7 @@ struct RuleStatus {
   std::uint64_t samples = 0;                 // that it gave
   AlertState state = AlertState::kInactive;  // the worst of its alerts
   std::vector<ActiveAlert> alerts;
+  std::vector<std::string> never_matched;  // selectors that have matched no series since the start
 };
 
 /// What one evaluation of a group led to.
@@ -114,8 +144,10 @@ class RuleGroup {
   TimePoint next_slot(TimePoint after) const;
 
   /// Takes back what alert_state said before the restart; rows of other groups are ignored, those of rules that are
-  /// gone are dropped. Before the first evaluate(). What was pending goes on counting (the time away counts), what was
-  /// firing is firing. Gives the firing alerts again, with a new end, so that nobody takes the time away for their end.
+  /// gone are dropped. Before the first evaluate(). The time away counts, for `for`, keep_firing_for, hold_for and the
+  /// 15 minutes for which the resolved are told of; as evaluations of `for = "3 of 5"` it does not. What was firing is
+  /// firing, and what the expression does not give stays as it was until its data is seen to be back, at the most
+  /// `restore_hold`. Gives the firing alerts again, with a new end, so that nobody takes the time away for their end.
   GroupEvaluation restore(const std::vector<AlertStateRow>& rows, TimePoint now);
   /// After a reload: takes over the alerts, and what else lives, of rules with the same name and labels. What `old`
   /// raised and no rule here goes on with is resolved: those alerts are returned, and their rows dropped.
@@ -124,6 +156,8 @@ class RuleGroup {
   GroupEvaluation retire(TimePoint now, SeriesStore& store);
 
   std::vector<RuleStatus> status() const;
+  /// The last evaluations of a rule, by its place in the group; the newest last.
+  const std::deque<RuleEvaluation>& evaluations(std::size_t rule) const;
   RuleGroupStats stats() const;
 
  private:

@@ -10,6 +10,7 @@
 
 #include "rules/promql/ast.h"
 #include "rules/promql/functions.h"
+#include "rules/selector_watch.h"
 
 namespace tocsin {
 namespace {
@@ -71,18 +72,13 @@ bool gives_nothing(const Expr& expr) {
   });
 }
 
-void for_each_selector(const Expr& expr, const std::function<void(const Expr&)>& visit) {
-  if (selector_of(expr) != nullptr) return visit(expr);
-  promql::for_each_child(expr, [&](const promql::ExprPtr& child) { for_each_selector(*child, visit); });
-}
-
 void lint_expression(const RuleConfig& rule, Diagnostics& warnings) {
   const auto expr = promql::parse(rule.expr);
   if (!expr) return;
   const Position& place = rule.expr_at.line == 0 ? rule.at : rule.expr_at;
-  for_each_selector(**expr, [&](const Expr& selector) {
-    if (const auto why = contradiction(selector_of(selector)->matchers)) {
-      warnings.add(place, fmt::format("{} can match nothing: {}.", promql::to_string(selector), *why));
+  for_each_selector(**expr, [&](const promql::VectorSelector& selector) {
+    if (const auto why = contradiction(selector.matchers)) {
+      warnings.add(place, fmt::format("{} can match nothing: {}.", to_string(selector), *why));
     }
   });
   if (gives_nothing(**expr)) {

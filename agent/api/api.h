@@ -19,6 +19,7 @@ void add_status_routes(HttpServer& server, App& app);      // /api/tocsin/v1/sta
 void add_heartbeat_routes(HttpServer& server, App& app);   // /heartbeat/NAME
 void add_prometheus_routes(HttpServer& server, App& app);  // Prometheus' /api/v1
 void add_federate_routes(HttpServer& server, App& app);    // /federate
+void add_why_routes(HttpServer& server, App& app);         // /api/tocsin/v1/why, rules
 void add_write_routes(HttpServer& server, App& app);       // /api/v1/write
 void add_page_routes(HttpServer& server, App& app);        // / and the files of the page
 

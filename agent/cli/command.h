@@ -26,6 +26,7 @@ void add_probe(CLI::App& app, int& exit);
 void add_notify_test(CLI::App& app, int& exit);
 void add_test(CLI::App& app, int& exit);
 void add_query(CLI::App& app, int& exit);
+void add_why(CLI::App& app, int& exit);
 void add_version(CLI::App& app, int& exit);
 
 /// The option --config; empty is the embedded default.

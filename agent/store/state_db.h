@@ -19,13 +19,16 @@ namespace tocsin {
 struct AlertStateRow {
   std::string rule_id;  // group file, group, rule name and place: "file;group;name;0"
   Labels labels;
-  std::string state;  // pending, firing
+  std::string state;  // pending, firing, inactive: resolved, and told of again for a while
   TimePoint active_at;
   std::optional<TimePoint> fired_at;
   std::optional<TimePoint> keep_firing_since;
   TimePoint last_sent_at;
   double value = 0;
   Annotations annotations;
+  std::optional<TimePoint> resolved_at = {};
+  std::optional<TimePoint> missing_since = {};  // data that it is held without
+  std::uint64_t history = 0;                    // the last evaluations of a rule with `for = "3 of 5"`, one a bit
 };
 
 /// An alert the alert manager knows (table alerts). Key: labels.

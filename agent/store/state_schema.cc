@@ -40,6 +40,11 @@ CREATE TABLE audit (
   id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
   detail TEXT NOT NULL);
 )sql",
+    R"sql(
+ALTER TABLE alert_state ADD COLUMN resolved_at INTEGER;
+ALTER TABLE alert_state ADD COLUMN missing_since INTEGER;
+ALTER TABLE alert_state ADD COLUMN history INTEGER NOT NULL DEFAULT 0;
+)sql",
 };
 
 std::int64_t ms(TimePoint t) {
@@ -164,7 +169,7 @@ Result<StateSnapshot> load(sqlite::Database& db) {
        select<AlertStateRow>(
            db,
            "SELECT rule_id, labels, state, active_at, fired_at, keep_firing_since, last_sent_at, value, "
-           "annotations FROM alert_state",
+           "annotations, resolved_at, missing_since, history FROM alert_state",
            [](const sqlite::Statement& s) {
              return AlertStateRow{s.text(0),
                                   labels(s.text(1)),
@@ -174,7 +179,10 @@ Result<StateSnapshot> load(sqlite::Database& db) {
                                   instant(s.maybe_integer(5)),
                                   instant(s.integer(6)),
                                   s.real(7),
-                                  pairs(s.text(8))};
+                                  pairs(s.text(8)),
+                                  instant(s.maybe_integer(9)),
+                                  instant(s.maybe_integer(10)),
+                                  static_cast<std::uint64_t>(s.integer(11))};
            }));
   take(out.alerts,
        select<AlertRow>(db,
@@ -241,10 +249,11 @@ Result<void> write(sqlite::Database& db, const StateChange& change) {
   });
   then([&] {
     return each(
-        db, "INSERT OR REPLACE INTO alert_state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", change.put_alert_states,
+        db, "INSERT OR REPLACE INTO alert_state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", change.put_alert_states,
         [](sqlite::Statement& s, const AlertStateRow& r) {
           s.bind(r.rule_id).bind(text(r.labels)).bind(r.state).bind(ms(r.active_at)).bind(ms(r.fired_at));
           s.bind(ms(r.keep_firing_since)).bind(ms(r.last_sent_at)).bind(r.value).bind(dump(json(r.annotations)));
+          s.bind(ms(r.resolved_at)).bind(ms(r.missing_since)).bind(static_cast<std::int64_t>(r.history));
         });
   });
   then([&] {

@@ -307,6 +307,61 @@ TEST(RuleFile, AMergedRuleHasItsOwnKeysAndTheBasesOthers) {
   EXPECT_EQ(rule.labels.at("a"), "b");
 }
 
+std::string toml_rule(std::string_view more) {
+  return "[[group]]\nname = \"g\"\n[[group.rule]]\nalert = \"A\"\nexpr = \"up == 0\"\n" + std::string(more) + "\n";
+}
+
+TEST(RuleFile, TocsinsOwnKeysReachNotifications) {
+  const Read result = read(toml_rule("owner = \"team-web\"\ncontrol = \"A.8.16\"\nrunbook = \"https://wiki/{{ "
+                                     "$labels.job }}\"\nfor = \"3 of 5\"\non_missing = \"hold\"\nhold_for = \"1h\"\n"
+                                     "depends_on = \"NetworkDown{site=\\\"a\\\"} on (site)\""),
+                           "a.toml");
+  ASSERT_EQ(result.mistakes, "");
+  const RuleConfig& rule = result.groups[0].rules[0];
+  EXPECT_EQ(rule.labels.at("owner"), "team-web");
+  EXPECT_EQ(rule.labels.at("control"), "A.8.16");
+  EXPECT_EQ(rule.annotations.at("runbook_url"), "https://wiki/{{ $labels.job }}");
+  EXPECT_EQ(rule.for_evaluations.hits, 3U);
+  EXPECT_EQ(rule.for_evaluations.of, 5U);
+  EXPECT_EQ(rule.hold_for, std::chrono::hours(1));
+}
+
+struct Extra {
+  const char* toml;
+  const char* mistake;
+};
+const Extra kExtraMistakes[] = {
+    {"for = \"6 of 5\"", "must be as \"3 of 5\""},
+    {"for = \"0 of 5\"", "must be as \"3 of 5\""},
+    {"for = \"3 of 65\"", "must be as \"3 of 5\""},
+    {"for = \"3 of\"", "not a valid duration"},
+    {"hold_for = \"1h\"", "needs on_missing"},
+    {"on_missing = \"keep\"", "resolve"},
+    {"owner = \"a\"\nlabels = { owner = \"b\" }", "given by the rule's labels too"},
+    {"runbook = \"a\"\nannotations = { runbook_url = \"b\" }", "given by the rule's annotations too"},
+    {"depends_on = [\"\"]", "does not name an alert"},
+    {"depends_on = [\"B{a\"]", "a.toml:6:"},
+    {"depends_on = [\"B on (si-te)\"]", "is not a label name"},
+};
+
+TEST(RuleFile, TocsinsOwnKeysAreChecked) {
+  for (const Extra& row : kExtraMistakes) {
+    EXPECT_THAT(read(toml_rule(row.toml), "a.toml").mistakes, HasSubstr(row.mistake)) << row.toml;
+  }
+  EXPECT_THAT(read("[[group]]\nname = \"g\"\n[[group.rule]]\nalert = \"A\"\nexpr = \"up\"\non_missing = \"hold\"\n",
+                   "a.toml")
+                  .mistakes,
+              HasSubstr("a.toml:6:14: Whether data is missing can only be told"));
+}
+
+TEST(RuleFile, YamlHasNoneOfThem) {
+  for (const char* key : {"on_missing: hold", "hold_for: 1h", "runbook: x", "owner: x", "control: x", "depends_on: [B]",
+                          "for: 3 of 5"}) {
+    EXPECT_THAT(read(group_of(std::string("alert: A\nexpr: up == 0\n") + key), "a.yml").mistakes, HasSubstr("TOML"))
+        << key;
+  }
+}
+
 TEST(RuleFile, GroupsWithoutMistakesAreThereBesideOthers) {
   const Read result = read("groups:\n- name: a\n  rules:\n  - alert: A\n- name: b\n  rules: []\n", "a.yml");
   ASSERT_EQ(result.groups.size(), 1U);
