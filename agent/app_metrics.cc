@@ -126,7 +126,8 @@ void collect_rules(MetricSink& sink, const RuleLoop& rules) {
     for (const RuleStatus& rule : entry.group.status()) {
       for (const ActiveAlert& alert : rule.alerts) ++alerts[alert.state];
       for (const std::string& selector : rule.never_matched) {
-        sink.gauge("tocsin_rule_selector_never_matched", "Selectors of rules that have matched no series since the start.",
+        sink.gauge("tocsin_rule_selector_never_matched",
+                   "Selectors of rules that have matched no series since the start.",
                    {{"rule_group", key}, {"rule", rule.config.name()}, {"selector", selector}}, 1);
       }
     }

@@ -101,7 +101,8 @@ Result<std::vector<AlertingRule::Candidate>> AlertingRule::candidates(const prom
     const bool same = annotations_are_pure_ && known != alerts_.end() && known->second.expanded &&
                       known->second.source == candidate.source &&
                       same_value(known->second.alert.value, candidate.value);
-    if (!same && !too_many) candidate.annotations = expand_annotations(templates.data(candidate.source, candidate.value));
+    if (!same && !too_many)
+      candidate.annotations = expand_annotations(templates.data(candidate.source, candidate.value));
     out.push_back(std::move(candidate));
   }
   return out;
@@ -344,7 +345,8 @@ void AlertingRule::restore(const AlertStateRow& row, std::optional<TimePoint> he
 
 /// What fires has been given often enough, also when that was by another `for`.
 void AlertingRule::fill_history(AlertInstance& instance) const {
-  if (for_evaluations_.of == 0 || instance.alert.state != AlertState::kFiring || instance.alert.keep_firing_since) return;
+  if (for_evaluations_.of == 0 || instance.alert.state != AlertState::kFiring || instance.alert.keep_firing_since)
+    return;
   if (!enough_hits(instance.history)) instance.history |= ~std::uint64_t{0} >> (64 - for_evaluations_.hits);
 }
 

@@ -23,8 +23,8 @@ struct AlertInstance {
   std::optional<TimePoint> resolved_at;
   std::optional<TimePoint> last_sent_at;
   TimePoint valid_until;
-  Labels source;            // what the expression gave
-  bool expanded = false;    // the annotations are those of `source`, the value and this rule
+  Labels source;                 // what the expression gave
+  bool expanded = false;         // the annotations are those of `source`, the value and this rule
   std::uint64_t round = 0;       // the last update() in which the expression gave it
   std::uint64_t data_round = 0;  // the last one for which its data was seen to be there
   std::uint64_t history = 0;     // of the last evaluations, the newest lowest: whether the expression gave it

@@ -80,8 +80,8 @@ void check_dependencies(const std::vector<RuleGroupConfig>& groups, Diagnostics&
   for (const RuleGroupConfig& group : groups) {
     for (const RuleConfig& rule : group.rules) {
       if (rule.depends_on.empty() || !reaches_itself(rule.alert)) continue;
-      diagnostics.add(rule.at, fmt::format("The alert \"{}\" depends on itself: nobody would ever be told of it.",
-                                           rule.alert));
+      diagnostics.add(rule.at,
+                      fmt::format("The alert \"{}\" depends on itself: nobody would ever be told of it.", rule.alert));
     }
   }
 }

@@ -103,8 +103,8 @@ struct RuleCheck {
 
   /// What is tocsin's own. `yaml`: Prometheus' files, which do not have it.
   void extras(bool yaml) const {
-    static constexpr std::string_view kExtras[] = {"on_missing", "hold_for", "runbook", "owner", "control",
-                                                   "depends_on"};
+    static constexpr std::string_view kExtras[] = {"on_missing", "hold_for", "runbook",
+                                                   "owner",      "control",  "depends_on"};
     for (const std::string_view key : kExtras) {
       const ConfigNode* given = node.find(key);
       if (given == nullptr) continue;

@@ -12,8 +12,8 @@
 #include "agent/store/history.h"
 #include "agent/store/series_store.h"
 #include "agent/store/state_db.h"
-#include "rules/promql/promql.h"
 #include "rules/dependency.h"
+#include "rules/promql/promql.h"
 #include "rules/rule_file.h"
 
 namespace tocsin {

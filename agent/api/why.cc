@@ -182,7 +182,8 @@ asio::awaitable<Result<std::vector<OutboxRow>>> recent_messages(App& app) {
     });
   };
   using Rows = std::shared_ptr<Result<std::vector<OutboxRow>>>;
-  const Rows rows = co_await asio::async_initiate<const asio::use_awaitable_t<>, void(Rows)>(start, asio::use_awaitable);
+  const Rows rows =
+      co_await asio::async_initiate<const asio::use_awaitable_t<>, void(Rows)>(start, asio::use_awaitable);
   co_return std::move(*rows);
 }
 
@@ -198,7 +199,8 @@ asio::awaitable<ServerResponse> why(App& app, ServerRequest request) {
   if (!wanted) co_return ServerResponse::error(400, "bad_data", wanted.error().message);
   json rules = rules_json(app, *wanted);
   if (rules.empty()) {
-    co_return ServerResponse::error(404, "not_found", fmt::format("no rule raises {}", quoted(wanted->get("alertname"))));
+    co_return ServerResponse::error(404, "not_found",
+                                    fmt::format("no rule raises {}", quoted(wanted->get("alertname"))));
   }
   const Result<std::vector<OutboxRow>> messages = co_await recent_messages(app);
   const json body{{"now", format_rfc3339(app.clock().now())},
@@ -219,8 +221,7 @@ json all_rules(const App& app) {
 }  // namespace
 
 void add_why_routes(HttpServer& server, App& app) {
-  server.route("GET", "/api/tocsin/v1/why",
-               [&app](ServerRequest request) { return why(app, std::move(request)); });
+  server.route("GET", "/api/tocsin/v1/why", [&app](ServerRequest request) { return why(app, std::move(request)); });
   server.route("GET", "/api/tocsin/v1/rules",
                plain_handler([&app](const ServerRequest&) { return answer(all_rules(app)); }));
 }

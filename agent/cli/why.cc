@@ -49,7 +49,8 @@ HttpResponse fetch(const std::string& url) {
 std::string escaped(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    const bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
     out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
   }
   return out;
@@ -88,8 +89,8 @@ void print_alert(const json& alert) {
 
 void print_evaluation(const json& evaluation) {
   fmt::print("  {}  {:8.3f} ms  {} series matched, {} given, {} pending, {} firing{}\n", text(evaluation, "at"),
-             evaluation["seconds"].get<double>() * 1000, text(evaluation, "series_matched"), text(evaluation, "samples"),
-             text(evaluation, "pending"), text(evaluation, "firing"),
+             evaluation["seconds"].get<double>() * 1000, text(evaluation, "series_matched"),
+             text(evaluation, "samples"), text(evaluation, "pending"), text(evaluation, "firing"),
              text(evaluation, "error").empty() ? "" : "  ERROR: " + text(evaluation, "error"));
   for (const json& change : evaluation["changes"]) {
     fmt::print("      {}: {} -> {}\n", labels_text(change["labels"]), text(change, "from"), text(change, "to"));

@@ -96,9 +96,15 @@ TEST_F(RuleLoopTest, DropsWhatGroupsLeftBehindThatAreGoneSinceTheLastRun) {
 
 TEST_F(RuleLoopTest, WhatAGroupOfABrokenFileHadRaisedWaitsUntilTheFileIsMended) {
   loop_.set_groups({}, context_);
-  const AlertStateRow row{
-      "rules.toml;g;Always{};0", Labels{{"alertname", "Always"}}, "firing", kStart - 5min, kStart - 5min, {}, kStart, 1,
-      {}};
+  const AlertStateRow row{"rules.toml;g;Always{};0",
+                          Labels{{"alertname", "Always"}},
+                          "firing",
+                          kStart - 5min,
+                          kStart - 5min,
+                          {},
+                          kStart,
+                          1,
+                          {}};
   loop_.restore({row}, {"rules.toml"});
   EXPECT_TRUE(changes_.empty());
   loop_.set_groups(groups(kAlways), context_);

@@ -122,6 +122,60 @@ TEST(AgentBinary, ReloadIsAllOrNothing) {
   EXPECT_NE(agent.get("/metrics").find("tocsin_config_last_reload_successful 1\n"), std::string::npos);
 }
 
+std::string down_rule(const std::string& group, const std::string& more) {
+  return "[[group]]\nname = \"" + group + "\"\ninterval = \"200ms\"\n[[group.rule]]\nalert = \"" + group +
+         "\"\nexpr = 'probe_success == 0'\n" + more;
+}
+
+TEST(AgentBinary, ABrokenRuleFileKeepsItsRulesAndTheOthersChange) {
+  const TempDir dir;
+  const auto names = [&](const Agent& agent) {
+    std::string out;
+    for (const json& group : agent.status_json()["rules"]) out += group["group"].get<std::string>() + " ";
+    return out;
+  };
+  dir.write("rules/a.toml", down_rule("A", ""));
+  dir.write("rules/b.toml", "[[group]\n");
+  Agent agent(dir, "rule_files = [\"rules/*.toml\"]\n");
+  EXPECT_EQ(names(agent), "A ") << "it starts without the broken one";
+  EXPECT_NE(agent.get("/metrics").find("tocsin_rule_files_broken 1\n"), std::string::npos);
+
+  dir.write("rules/a.toml", down_rule("A", "for = \"soon\"\n"));
+  dir.write("rules/b.toml", down_rule("B", ""));
+  int status = 0;
+  const std::string answer = http_get(agent.port(), "/-/reload", &status, "POST");
+  EXPECT_EQ(status, 400);
+  EXPECT_NE(answer.find("soon"), std::string::npos) << answer;
+  EXPECT_EQ(names(agent), "B A ");
+  EXPECT_NE(agent.get("/metrics").find("tocsin_config_last_reload_successful 0\n"), std::string::npos);
+}
+
+TEST(AgentBinary, TellsWhyAnAlertFiresAndWhyNot) {
+  const TempDir dir;
+  Agent agent(dir, down_rule("Down", "") +
+                       "[[group.rule]]\nalert = \"Typo\"\nexpr = 'probe_sucess == 0'\n[[probe]]\ntype = \"tcp\"\n"
+                       "target = \"127.0.0.1:1\"\ninterval = \"200ms\"\n[route]\nreceiver = \"oncall\"\n"
+                       "group_wait = \"0s\"\n[[receiver]]\nname = \"oncall\"\n[[receiver.log]]\n");
+  const std::string url = "http://127.0.0.1:" + std::to_string(agent.port());
+  Output why;
+  EXPECT_TRUE(eventually([&] {
+    why = run({tocsin_binary(), "why", "Down", "job=tcp", "--url", url});
+    return why.out.find("delivered") != std::string::npos;
+  })) << why.out
+      << why.err;
+  EXPECT_NE(why.out.find("is firing since"), std::string::npos) << why.out;
+  EXPECT_NE(why.out.find("goes to oncall"), std::string::npos) << why.out;
+  EXPECT_NE(why.out.find("inactive -> firing"), std::string::npos) << why.out;
+
+  why = run({tocsin_binary(), "why", "Typo", "--url", url});
+  EXPECT_EQ(why.exit_code, 0);
+  EXPECT_NE(why.out.find("matches no series, and never has since the start"), std::string::npos) << why.out;
+  EXPECT_NE(agent.get("/metrics").find("tocsin_rule_selector_never_matched{"), std::string::npos);
+  why = run({tocsin_binary(), "why", "Nobody", "--url", url});
+  EXPECT_EQ(why.exit_code, 1);
+  EXPECT_NE(why.err.find("no rule raises"), std::string::npos) << why.err;
+}
+
 TEST(AgentBinary, TellsEveryMistakeWithItsPlaceAndExitsWithTwo) {
   const TempDir dir;
   const std::string config = dir.write("bad.toml", R"(evaluation_interval = "soon"

@@ -348,15 +348,15 @@ TEST(RuleFile, TocsinsOwnKeysAreChecked) {
   for (const Extra& row : kExtraMistakes) {
     EXPECT_THAT(read(toml_rule(row.toml), "a.toml").mistakes, HasSubstr(row.mistake)) << row.toml;
   }
-  EXPECT_THAT(read("[[group]]\nname = \"g\"\n[[group.rule]]\nalert = \"A\"\nexpr = \"up\"\non_missing = \"hold\"\n",
-                   "a.toml")
-                  .mistakes,
-              HasSubstr("a.toml:6:14: Whether data is missing can only be told"));
+  EXPECT_THAT(
+      read("[[group]]\nname = \"g\"\n[[group.rule]]\nalert = \"A\"\nexpr = \"up\"\non_missing = \"hold\"\n", "a.toml")
+          .mistakes,
+      HasSubstr("a.toml:6:14: Whether data is missing can only be told"));
 }
 
 TEST(RuleFile, YamlHasNoneOfThem) {
-  for (const char* key : {"on_missing: hold", "hold_for: 1h", "runbook: x", "owner: x", "control: x", "depends_on: [B]",
-                          "for: 3 of 5"}) {
+  for (const char* key :
+       {"on_missing: hold", "hold_for: 1h", "runbook: x", "owner: x", "control: x", "depends_on: [B]", "for: 3 of 5"}) {
     EXPECT_THAT(read(group_of(std::string("alert: A\nexpr: up == 0\n") + key), "a.yml").mistakes, HasSubstr("TOML"))
         << key;
   }
