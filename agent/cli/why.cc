@@ -10,6 +10,7 @@
 
 #include "agent/cli/command.h"
 #include "agent/core/clock.h"
+#include "agent/core/labels.h"
 #include "agent/net/http_client.h"
 
 namespace tocsin::cli {
@@ -65,7 +66,7 @@ std::string labels_text(const json& labels) {
   std::string out;
   for (const auto& [name, value] : labels.items()) {
     if (name == "alertname") continue;
-    out += fmt::format("{}{}={}", out.empty() ? "" : ", ", name, quoted(value.get<std::string>()));
+    out += fmt::format("{}{}={}", out.empty() ? "" : ", ", name, tocsin::quoted(value.get<std::string>()));
   }
   return "{" + out + "}";
 }
@@ -88,8 +89,8 @@ void print_alert(const json& alert) {
 }
 
 void print_evaluation(const json& evaluation) {
-  fmt::print("  {}  {:8.3f} ms  {} series matched, {} given, {} pending, {} firing{}\n", text(evaluation, "at"),
-             evaluation["seconds"].get<double>() * 1000, text(evaluation, "series_matched"),
+  fmt::print("  {}  {:8.3f} ms  {} series matched, {} samples written, {} pending, {} firing{}\n",
+             text(evaluation, "at"), evaluation["seconds"].get<double>() * 1000, text(evaluation, "series_matched"),
              text(evaluation, "samples"), text(evaluation, "pending"), text(evaluation, "firing"),
              text(evaluation, "error").empty() ? "" : "  ERROR: " + text(evaluation, "error"));
   for (const json& change : evaluation["changes"]) {

@@ -40,7 +40,7 @@ TEST(Dependency, OfTheBoardFindsWhatFires) {
 
 TEST(Dependency, InACircleIsAMistakeOfEachInIt) {
   const auto rule = [](const std::string& name, const std::string& other) {
-    return "[[group.rule]]\nalert = \"" + name + "\"\nexpr = \"up == 0\"\ndepends_on = [\"" + other + "\"]\n";
+    return "[[group.rule]]\nalert = \"" + name + "\"\nexpr = \"up == 0\"\ndepends_on = ['" + other + "']\n";
   };
   Diagnostics reading, circles;
   check_dependencies(parse_rule_file("[[group]]\nname = \"g\"\n" + rule("A", "B{x=\"1\"}") + rule("B", "C") +
