@@ -103,17 +103,21 @@ struct RuleCheck {
 
   /// What is tocsin's own. `yaml`: Prometheus' files, which do not have it.
   void extras(bool yaml) const {
-    static constexpr std::string_view kExtras[] = {"on_missing", "hold_for", "runbook",
-                                                   "owner",      "control",  "depends_on"};
-    for (const std::string_view key : kExtras) {
-      const ConfigNode* given = node.find(key);
-      if (given == nullptr) continue;
-      if (yaml) {
-        mistake(given->at, fmt::format("\"{}\" is tocsin's own: YAML holds what Prometheus takes; write the rule in "
-                                       "TOML.",
-                                       key));
-      } else if (!rule.record.empty()) {
-        mistake(given->at, fmt::format("A recording rule cannot have \"{}\".", key));
+    const std::pair<std::string_view, bool> given[] = {
+        {"on_missing", rule.on_missing != OnMissing::kResolve},
+        {"hold_for", rule.hold_for.has_value()},
+        {"runbook", !rule.runbook.empty()},
+        {"owner", !rule.owner.empty()},
+        {"control", !rule.control.empty()},
+        {"depends_on", !rule.depends_on.empty()},
+    };
+    for (const auto& [key, says_something] : given) {
+      if (yaml && node.find(key) != nullptr) {
+        mistake(place(key), fmt::format("\"{}\" is tocsin's own: YAML holds what Prometheus takes; write the rule in "
+                                        "TOML.",
+                                        key));
+      } else if (!rule.record.empty() && says_something) {
+        mistake(place(key), fmt::format("A recording rule cannot have \"{}\".", key));
       }
     }
     if (yaml && rule.for_evaluations.of != 0) {
@@ -242,9 +246,10 @@ RuleGroupConfig read_group(const ConfigNode& node, const Format& format, std::st
     if (good || !rule.expr.empty()) check.expression();
     check.recording();
     check.extras(&format == &kYaml);
-    if (!rule.owner.empty()) rule.labels.emplace("owner", rule.owner);
-    if (!rule.control.empty()) rule.labels.emplace("control", rule.control);
-    if (!rule.runbook.empty()) rule.annotations.emplace(kRunbookAnnotation, rule.runbook);
+    // From here on they are labels and annotations like any other.
+    if (!rule.owner.empty()) rule.labels.emplace("owner", std::exchange(rule.owner, ""));
+    if (!rule.control.empty()) rule.labels.emplace("control", std::exchange(rule.control, ""));
+    if (!rule.runbook.empty()) rule.annotations.emplace(kRunbookAnnotation, std::exchange(rule.runbook, ""));
     check.templates();
     group.rules.push_back(std::move(rule));
   }

@@ -38,9 +38,9 @@ struct RuleConfig {
   ForEvaluations for_evaluations;
   OnMissing on_missing = OnMissing::kResolve;
   std::optional<Duration> hold_for;     // none: until the data is back
-  std::string runbook;                  // is in annotations as runbook_url
-  std::string owner;                    // is in labels
-  std::string control;                  // is in labels
+  std::string runbook;                  // once read, empty and in annotations as runbook_url
+  std::string owner;                    // once read, empty and in labels
+  std::string control;                  // once read, empty and in labels
   std::vector<std::string> depends_on;  // of dependency.h
   Position at;
   Position expr_at;
@@ -63,10 +63,10 @@ struct RuleGroupConfig {
 };
 
 /// Reads the groups of one document: Prometheus' YAML (`groups:` with `rules:`) or TOML (`[[group]]` with
-/// `[[group.rule]]`, and `[[slo]]`, see slo.h), by what it holds. Everything that can be checked is: names, expressions, templates, what alerting
-/// and recording rules may have; the verdict is promtool's. Mistakes go to `diagnostics`, and groups with mistakes are
-/// left out. With `source`, the text the document was parsed from, a mistake inside an expression is told at its own
-/// place instead of where the expression begins.
+/// `[[group.rule]]`, and `[[slo]]`, see slo.h), by what it holds. Everything that can be checked is: names,
+/// expressions, templates, what alerting and recording rules may have; the verdict is promtool's. Mistakes go to
+/// `diagnostics`, and groups with mistakes are left out. With `source`, the text the document was parsed from, a
+/// mistake inside an expression is told at its own place instead of where the expression begins.
 std::vector<RuleGroupConfig> read_rule_groups(const ConfigNode& document, std::string_view file,
                                               Diagnostics& diagnostics, std::string_view source = {});
 
