@@ -131,7 +131,8 @@ TEST(AgentBinary, ABrokenRuleFileKeepsItsRulesAndTheOthersChange) {
   const TempDir dir;
   const auto names = [&](const Agent& agent) {
     std::string out;
-    for (const json& group : agent.status_json()["rules"]) out += group["group"].get<std::string>() + " ";
+    const json status = agent.status_json();
+    for (const json& group : status["rules"]) out += group["group"].get<std::string>() + " ";
     return out;
   };
   dir.write("rules/a.toml", down_rule("A", ""));
