@@ -65,9 +65,41 @@ void AlertBook::route_alert(KnownAlert& known, TimePoint now, StateChange& chang
   }
 }
 
+bool AlertBook::too_many_groups(const Labels& labels) const {
+  std::size_t more = 0;
+  for (const Route* route : config->root.match(labels)) {
+    more += groups.contains(fmt::format("{}:{}", route->id, route->group_labels(labels).str())) ? 0 : 1;
+  }
+  return more > 0 && groups.size() + more > config->limits.groups_max;
+}
+
+Quiet AlertBook::quiet(AlertGroup& group, TimePoint now) {
+  Quiet out;
+  const std::vector<std::string> muting = config->muting(*group.route, now);
+  out.whole_route = !muting.empty();
+  for (KnownAlert* known : group.alerts) {
+    const Labels& labels = known->alert.labels;
+    const bool inhibited = inhibitor.inhibiting(labels, now) != nullptr;
+    const bool silenced = !silences.silencing(labels, now).empty();
+    known->suppressed = inhibited || silenced;
+    if (known->suppressed) out.alerts.insert(known);
+    // Counted for the first of the reasons, in the order of Alertmanager's pipeline.
+    if (inhibited) {
+      ++stats.suppressed_total["inhibition"];
+    } else if (out.whole_route) {
+      const auto& mutes = group.route->mute_time_intervals;
+      const bool mute = std::find(mutes.begin(), mutes.end(), muting.front()) != mutes.end();
+      ++stats.suppressed_total[mute ? "mute_time_interval" : "active_time_interval"];
+    } else if (silenced) {
+      ++stats.suppressed_total["silence"];
+    }
+  }
+  return out;
+}
+
 void AlertBook::flush(AlertGroup& group, TimePoint now, DueNotifications& out) {
   const std::size_t first = out.messages.size();
-  tell(group, receiver(group.receiver), config->external_url, now, out);
+  tell(group, receiver(group.receiver), quiet(group, now), config->external_url, now, out);
   group.flushed = true;
   for (KnownAlert* known : group.alerts) known->looked_at = true;
   std::erase_if(group.alerts, [&](KnownAlert* known) {
@@ -87,6 +119,7 @@ void AlertBook::release(KnownAlert& known, StateChange& changes) {
   if (--known.groups > 0) return;
   const Labels labels = known.alert.labels;
   changes.drop_alerts.push_back(labels);
+  inhibitor.remove(known.alert);
   alerts.erase(labels);
 }
 
@@ -111,8 +144,13 @@ void AlertBook::end_orphan(AlertGroup& group, TimePoint now, DueNotifications& o
   end_group(group, now, first, out);
 }
 
-AlertView AlertBook::view(const KnownAlert& known) const {
-  AlertView out{known.alert, {}, known.looked_at ? "active" : "unprocessed"};
+AlertView AlertBook::view(const KnownAlert& known, TimePoint now) const {
+  AlertView out{known.alert, {}, known.looked_at ? "active" : "unprocessed", {}, {}};
+  out.silenced_by = silences.silencing(known.alert.labels, now);
+  if (const Alert* source = inhibitor.inhibiting(known.alert.labels, now)) {
+    out.inhibited_by.push_back(source->fingerprint());
+  }
+  if (!out.silenced_by.empty() || !out.inhibited_by.empty()) out.state = "suppressed";
   for (const Route* route : config->root.match(known.alert.labels)) out.receivers.push_back(route->receiver);
   std::sort(out.receivers.begin(), out.receivers.end());
   out.receivers.erase(std::unique(out.receivers.begin(), out.receivers.end()), out.receivers.end());

@@ -8,6 +8,8 @@
 #include <unordered_map>
 
 #include "notifiers/alert_group.h"
+#include "notifiers/inhibitor.h"
+#include "notifiers/silences.h"
 
 namespace tocsin {
 
@@ -43,9 +45,16 @@ struct AlertBook {
   std::unordered_map<std::uint64_t, AlertGroup*> by_number;
   std::map<std::pair<std::string, std::string>, Farewell> farewells;  // by incident and channel
   std::uint64_t groups_total = 0;
+  Silences silences;
+  Inhibitor inhibitor;
+  AlertManagerStats stats;
 
   const ReceiverConfig& receiver(const std::string& name) const;
-  AlertView view(const KnownAlert& known) const;
+  AlertView view(const KnownAlert& known, TimePoint now) const;
+  /// What a flush of the group now would not tell of.
+  Quiet quiet(AlertGroup& group, TimePoint now);
+  /// Whether a new alert with these labels would make more groups than there may be.
+  bool too_many_groups(const Labels& labels) const;
 
   /// Puts an alert into the groups it belongs to, which may begin with it.
   void route_alert(KnownAlert& known, TimePoint now, StateChange& changes);

@@ -56,10 +56,16 @@ struct Snapshot {
   GroupState state;
 };
 
-Snapshot snapshot(const AlertGroup& group, TimePoint now) {
+// `told`: what the channel was told; null when it never was.
+Snapshot snapshot(const AlertGroup& group, const Quiet& quiet, const NotificationLogRow* told, TimePoint now) {
   Snapshot s;
   for (const KnownAlert* known : group.alerts) {
     const bool over = known->alert.resolved_at(now);
+    if (quiet.whole_route || quiet.alerts.contains(known)) {
+      const bool awaited = over && told != nullptr &&
+                           std::binary_search(told->firing.begin(), told->firing.end(), known->alert.labels.hash());
+      if (!awaited) continue;
+    }
     (over ? s.resolved : s.firing).push_back(notified(known->alert, over, known->alert.ends_at));
     (over ? s.state.resolved : s.state.firing).push_back(known->alert.labels.hash());
   }
@@ -96,13 +102,16 @@ OutboxRow next_message(Notification notification, NotificationLogRow& log, TimeP
   return row;
 }
 
-void tell(AlertGroup& group, const ReceiverConfig& receiver, const std::string& external_url, TimePoint now,
-          DueNotifications& out) {
-  const Snapshot shown = snapshot(group, now);
+void tell(AlertGroup& group, const ReceiverConfig& receiver, const Quiet& quiet, const std::string& external_url,
+          TimePoint now, DueNotifications& out) {
+  const Snapshot all = quiet.empty() ? snapshot(group, quiet, nullptr, now) : Snapshot();
   for (const ChannelConfig& channel : receiver.channels) {
     const auto before = group.told.find(channel.id);
-    const auto reason = notify_reason(before == group.told.end() ? nullptr : &before->second, shown.state,
-                                      channel.send_resolved, group.route->repeat_interval, now);
+    const NotificationLogRow* told = before == group.told.end() ? nullptr : &before->second;
+    const Snapshot heard = quiet.empty() ? Snapshot() : snapshot(group, quiet, told, now);
+    const Snapshot& shown = quiet.empty() ? all : heard;
+    if (shown.firing.empty() && shown.resolved.empty()) continue;
+    const auto reason = notify_reason(told, shown.state, channel.send_resolved, group.route->repeat_interval, now);
     if (!reason) continue;
     NotificationLogRow& log = log_of(group, channel.id);
     // A channel that sends no resolves is noted to know of the end, and hears nothing.

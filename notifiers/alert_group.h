@@ -18,7 +18,15 @@ namespace tocsin {
 struct KnownAlert {
   Alert alert;
   std::size_t groups = 0;
-  bool looked_at = false;  // one of its groups was flushed since it came
+  bool looked_at = false;   // one of its groups was flushed since it came
+  bool suppressed = false;  // silenced or inhibited when last looked at
+};
+
+/// What a flush does not tell of: alerts that are inhibited or silenced, or all of a route that is muted.
+struct Quiet {
+  bool whole_route = false;
+  std::set<const KnownAlert*> alerts;
+  bool empty() const { return !whole_route && alerts.empty(); }
 };
 
 /// By Alertmanager's order of the alerts in a message.
@@ -48,9 +56,10 @@ struct AlertGroup {
 
 /// Tells the channels of `receiver` that need to hear of the group as it stands at `now`, and notes in `told` and in
 /// `out` what they know from then on. One transaction: a message counts as told when its row is committed, since the
-/// outbox brings it to its end.
-void tell(AlertGroup& group, const ReceiverConfig& receiver, const std::string& external_url, TimePoint now,
-          DueNotifications& out);
+/// outbox brings it to its end. What is quiet counts as not there; but the end of an alert that a channel was told of
+/// is always told, since otherwise a page that somebody works on would never close.
+void tell(AlertGroup& group, const ReceiverConfig& receiver, const Quiet& quiet, const std::string& external_url,
+          TimePoint now, DueNotifications& out);
 
 /// Tells the channels that know of firing alerts in a group whose route is gone that these are over for them.
 void tell_end(AlertGroup& group, const ReceiverConfig& receiver, const std::string& external_url, TimePoint now,

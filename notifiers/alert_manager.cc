@@ -38,6 +38,7 @@ struct AlertManager::Impl : AlertBook {
 
 AlertManager::AlertManager(std::shared_ptr<const NotifyConfig> config) : impl_(std::make_unique<Impl>()) {
   impl_->config = std::move(config);
+  impl_->inhibitor = Inhibitor(impl_->config->inhibit_rules);
 }
 AlertManager::~AlertManager() = default;
 
@@ -45,7 +46,7 @@ const NotifyConfig& AlertManager::config() const {
   return *impl_->config;
 }
 
-StateChange AlertManager::apply(std::span<const Alert> alerts, TimePoint now) {
+StateChange AlertManager::apply(std::span<const Alert> alerts, TimePoint now, std::size_t* refused) {
   StateChange changes;
   for (const Alert& given : alerts) {
     if (given.labels.empty()) continue;
@@ -54,8 +55,14 @@ StateChange AlertManager::apply(std::span<const Alert> alerts, TimePoint now) {
     if (found == impl_->alerts.end()) {
       // Over before we heard of it: there is nobody to tell.
       if (alert.resolved_at(now)) continue;
+      if (impl_->alerts.size() >= impl_->config->limits.alerts_max || impl_->too_many_groups(alert.labels)) {
+        ++impl_->stats.limited_total;
+        if (refused != nullptr) ++*refused;
+        continue;
+      }
       found = impl_->alerts.try_emplace(alert.labels).first;
       found->second.alert = std::move(alert);
+      impl_->inhibitor.add(found->second.alert);
     } else {
       found->second.alert = merged(found->second.alert, std::move(alert), now);
     }
@@ -132,28 +139,60 @@ void AlertManager::restore(const StateSnapshot& snapshot, TimePoint now) {
   }
 }
 
-std::vector<AlertView> AlertManager::alerts(TimePoint now) const {
+tl::expected<std::string, SilenceError> AlertManager::set_silence(Silence silence, TimePoint now,
+                                                                  StateChange& changes) {
+  return impl_->silences.set(std::move(silence), impl_->config->limits.silences, now, changes);
+}
+tl::expected<void, SilenceError> AlertManager::expire_silence(const std::string& id, TimePoint now,
+                                                              StateChange& changes) {
+  return impl_->silences.expire(id, now, changes);
+}
+const Silences& AlertManager::silences() const {
+  return impl_->silences;
+}
+StateChange AlertManager::maintain(TimePoint now) {
+  return impl_->silences.maintain(impl_->config->limits.silences, now);
+}
+
+std::vector<AlertView> AlertManager::alerts(TimePoint now, const AlertFilter& wanted) const {
   std::vector<AlertView> out;
   for (const auto& [labels, known] : impl_->alerts) {
-    if (!known.alert.resolved_at(now)) out.push_back(impl_->view(known));
+    if (known.alert.resolved_at(now) || (wanted && !wanted(known.alert))) continue;
+    out.push_back(impl_->view(known, now));
   }
   std::sort(out.begin(), out.end(),
             [](const AlertView& a, const AlertView& b) { return a.alert.labels < b.alert.labels; });
   return out;
 }
 
-std::vector<GroupView> AlertManager::groups(TimePoint now) const {
+std::vector<GroupView> AlertManager::groups(TimePoint now, const AlertFilter& wanted) const {
   std::vector<GroupView> out;
   for (const auto& [key, group] : impl_->groups) {
-    GroupView view{group->receiver, group->labels, group->told.empty() ? "" : group->incident, {}};
+    GroupView view{group->receiver,
+                   group->labels,
+                   group->told.empty() ? "" : group->incident,
+                   impl_->config->muting(*group->route, now),
+                   {}};
     for (const KnownAlert* known : group->alerts) {
-      if (!known->alert.resolved_at(now)) view.alerts.push_back(impl_->view(*known));
+      if (known->alert.resolved_at(now) || (wanted && !wanted(known->alert))) continue;
+      view.alerts.push_back(impl_->view(*known, now));
     }
     if (!view.alerts.empty()) out.push_back(std::move(view));
   }
   std::stable_sort(out.begin(), out.end(), [](const GroupView& a, const GroupView& b) {
     return std::tie(a.labels, a.receiver) < std::tie(b.labels, b.receiver);
   });
+  return out;
+}
+
+AlertManagerStats AlertManager::stats(TimePoint now) const {
+  AlertManagerStats out = impl_->stats;
+  out.groups = impl_->groups.size();
+  out.alerts = {{"active", 0}, {"suppressed", 0}, {"unprocessed", 0}};
+  for (const auto& [labels, known] : impl_->alerts) {
+    if (known.alert.resolved_at(now)) continue;
+    ++out.alerts[known.suppressed ? "suppressed" : known.looked_at ? "active" : "unprocessed"];
+  }
   return out;
 }
 

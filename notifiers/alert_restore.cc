@@ -15,6 +15,7 @@ Alert from_row(const AlertRow& r) {
 }  // namespace
 
 void AlertBook::load(const StateSnapshot& snapshot, TimePoint now, Groups& old) {
+  silences.restore(snapshot.silences, now);
   std::unordered_map<std::uint64_t, KnownAlert*> by_fingerprint;
   for (const AlertRow& row : snapshot.alerts) {
     KnownAlert& known = alerts[row.labels];
@@ -90,8 +91,10 @@ void AlertBook::go_on(std::unique_ptr<AlertGroup> group, const std::string& key,
 
 void AlertBook::regroup(Groups old, TimePoint now, DueNotifications& out) {
   std::map<std::string, WantedGroup> wanted;  // by key
+  inhibitor = Inhibitor(config->inhibit_rules);
   for (auto& [labels, known] : alerts) {
     known.groups = 0;
+    inhibitor.add(known.alert);
     for (const Route* route : config->root.match(labels)) {
       Labels group_labels = route->group_labels(labels);
       std::string key = fmt::format("{}:{}", route->id, group_labels.str());
@@ -127,6 +130,7 @@ void AlertBook::regroup(Groups old, TimePoint now, DueNotifications& out) {
   }
   std::erase_if(alerts, [&](const auto& entry) {
     if (entry.second.groups > 0) return false;
+    inhibitor.remove(entry.second.alert);
     out.changes.drop_alerts.push_back(entry.first);
     return true;
   });

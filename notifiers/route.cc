@@ -55,13 +55,16 @@ std::optional<std::string> group_by_mistake(const std::vector<std::string>& name
 
 class TreeBuilder {
  public:
-  TreeBuilder(const std::map<std::string, ReceiverConfig>& receivers, Diagnostics& diagnostics)
-      : receivers_(receivers), diagnostics_(diagnostics) {}
+  TreeBuilder(const NotifyConfig& config, Diagnostics& diagnostics)
+      : receivers_(config.receivers), intervals_(config.time_intervals), diagnostics_(diagnostics) {}
 
   Route root(const RouteConfig& config) {
     if (config.receiver.empty()) mistake(config, "The root route needs a \"receiver\".");
     if (!config.matchers.empty()) mistake(config, "The root route takes every alert and must not have \"matchers\".");
     if (config.continue_) mistake(config, "The root route has no siblings: \"continue\" must not be set.");
+    if (!config.mute_time_intervals.empty() || !config.active_time_intervals.empty()) {
+      mistake(config, "The root route must not have time intervals: give them to a route below it.");
+    }
     Route top;
     top.receiver = config.receiver;
     top.group_wait = kGroupWait;
@@ -85,11 +88,20 @@ class TreeBuilder {
     route.group_interval = config.group_interval.value_or(route.group_interval);
     route.repeat_interval = config.repeat_interval.value_or(route.repeat_interval);
     route.continue_ = config.continue_;
+    route.mute_time_intervals = config.mute_time_intervals;
+    route.active_time_intervals = config.active_time_intervals;
+    for (const auto* names : {&config.mute_time_intervals, &config.active_time_intervals}) {
+      for (const std::string& name : *names) {
+        if (!intervals_.contains(name)) unknown(config, "time interval", name, intervals_);
+      }
+    }
     route.matchers = config.matchers;
     std::sort(route.matchers.begin(), route.matchers.end(), matcher_before);
     route.key += (route.key.empty() ? "" : "/") + key_part(route.matchers);
     route.id = unique(route.key + "@" + route.receiver);
-    if (!config.receiver.empty() && !receivers_.contains(config.receiver)) unknown_receiver(config);
+    if (!config.receiver.empty() && !receivers_.contains(config.receiver)) {
+      unknown(config, "receiver", config.receiver, receivers_);
+    }
 
     Route parent = route;
     if (depth == kDepthMax && !config.routes.empty()) {
@@ -105,16 +117,16 @@ class TreeBuilder {
     return n == 1 ? id : fmt::format("{}#{}", id, n);
   }
 
-  void unknown_receiver(const RouteConfig& config) {
+  void unknown(const RouteConfig& config, std::string_view kind, const std::string& name, const auto& known) {
     std::vector<std::string> names;
-    for (const auto& [name, receiver] : receivers_) names.push_back(name);
-    const std::string_view near = config_detail::nearest(config.receiver, names);
-    mistake(config, near.empty()
-                        ? fmt::format("There is no receiver \"{}\".", config.receiver)
-                        : fmt::format("There is no receiver \"{}\"; did you mean \"{}\"?", config.receiver, near));
+    for (const auto& [other, unused] : known) names.push_back(other);
+    const std::string_view near = config_detail::nearest(name, names);
+    mistake(config, near.empty() ? fmt::format("There is no {} \"{}\".", kind, name)
+                                 : fmt::format("There is no {} \"{}\"; did you mean \"{}\"?", kind, name, near));
   }
 
   const std::map<std::string, ReceiverConfig>& receivers_;
+  const std::map<std::string, NamedTimeInterval>& intervals_;
   Diagnostics& diagnostics_;
   std::map<std::string, int> ids_;
 };
@@ -190,6 +202,8 @@ void RouteConfig::fields(Fields& f) {
   f("continue", continue_, "Also try the routes behind this one after it matched.");
   f("matchers", matchers, "Which alerts come here: all of these must match.");
   check_intervals(f, *this);
+  f("mute_time_intervals", mute_time_intervals, "Time intervals in which this route tells nobody.");
+  f("active_time_intervals", active_time_intervals, "When given, this route tells nobody outside of these.");
   // Plain tables here, since the type is recursive and its documentation must not be, and since a child with a mistake
   // still has others to tell of.
   std::vector<ConfigNode> children;
@@ -213,6 +227,27 @@ Labels Route::group_labels(const Labels& labels) const {
   return builder.labels();
 }
 
+void AlertLimits::fields(Fields& f) {
+  f("alerts_max", alerts_max, "Alerts that are known at a time; more are refused.").range(1U, 10'000'000U);
+  f("groups_max", groups_max, "Groups of alerts at a time; alerts that would need more are refused.")
+      .range(1U, 10'000'000U);
+  f("silences_max", silences.silences_max, "Silences, expired ones too.").range(1U, 10'000'000U);
+  f("silence_bytes_max", silences.silence_bytes_max, "How large one silence may be.").range(64U, 16U << 20);
+  f("silence_retention", silences.retention, "How long an expired silence is kept.")
+      .check([](Duration d) { return d > Duration::zero(); }, "must be longer than 0");
+}
+
+std::vector<std::string> NotifyConfig::muting(const Route& route, TimePoint now) const {
+  std::vector<std::string> out;
+  for (const std::string& name : route.mute_time_intervals) {
+    if (time_intervals.at(name).contains(now)) out.push_back(name);
+  }
+  if (!out.empty()) return out;
+  const auto holds = [&](const std::string& name) { return time_intervals.at(name).contains(now); };
+  const auto& active = route.active_time_intervals;
+  return std::any_of(active.begin(), active.end(), holds) ? out : active;
+}
+
 std::shared_ptr<const NotifyConfig> read_notify_config(Fields& fields) {
   auto config = std::make_shared<NotifyConfig>();
   std::optional<RouteConfig> route;
@@ -221,6 +256,10 @@ std::shared_ptr<const NotifyConfig> read_notify_config(Fields& fields) {
   fields("resolve_timeout", config->resolve_timeout,
          "When an alert that came without an end counts as resolved unless it is heard of again.")
       .check([](Duration d) { return d > Duration::zero(); }, "must be longer than 0");
+  std::vector<NamedTimeInterval> intervals;
+  fields("alert_limits", config->limits, "How much the alert manager takes in.");
+  fields("inhibit_rule", config->inhibit_rules, "Alerts that are not told of while others are firing.");
+  fields("time_interval", intervals, "Times of the week or the year, by name; routes refer to them.");
   fields("route", route, "The root of the routing tree: who hears about what.");
   constexpr std::string_view kReceiverDoc =
       "Who hears about it: a name, and under each kind of channel one table or several.";
@@ -232,6 +271,13 @@ std::shared_ptr<const NotifyConfig> read_notify_config(Fields& fields) {
   fields("receiver", receivers, kReceiverDoc);
 
   Diagnostics& diagnostics = *fields.diagnostics();
+  for (NamedTimeInterval& interval : intervals) {
+    const Position at = interval.at;
+    std::string name = interval.name;
+    if (!config->time_intervals.emplace(name, std::move(interval)).second) {
+      diagnostics.add(at, fmt::format("There is already a time interval \"{}\".", name));
+    }
+  }
   for (const ConfigNode& node : receivers) {
     // One with mistakes counts as there, lest the routes to it are called wrong too.
     ReceiverTable table;
@@ -248,7 +294,7 @@ std::shared_ptr<const NotifyConfig> read_notify_config(Fields& fields) {
     config->receivers.insert_or_assign("default", log_receiver());
     route.emplace().receiver = "default";
   }
-  config->root = TreeBuilder(config->receivers, diagnostics).root(*route);
+  config->root = TreeBuilder(*config, diagnostics).root(*route);
   return config;
 }
 

@@ -39,6 +39,12 @@ Labels key_of(const AlertRow& row) {
 const Labels& key_of(const Labels& key) {
   return key;
 }
+const std::string& key_of(const SilenceRow& row) {
+  return row.id;
+}
+const std::string& key_of(const std::string& key) {
+  return key;
+}
 
 /// Takes out of `rows` those that `newer` speaks of too: rows that are put again, or dropped.
 template <class Rows, class Newer>
@@ -71,7 +77,7 @@ tl::unexpected<Error> queue_full() {
 bool StateChange::empty() const {
   return put_alert_states.empty() && drop_alert_states.empty() && put_alerts.empty() && drop_alerts.empty() &&
          put_incidents.empty() && put_notification_log.empty() && put_outbox.empty() && put_heartbeats.empty() &&
-         audit.empty();
+         put_silences.empty() && drop_silences.empty() && audit.empty();
 }
 
 void StateChange::append(StateChange&& other) {
@@ -80,6 +86,8 @@ void StateChange::append(StateChange&& other) {
   forget(drop_alert_states, other.put_alert_states);
   forget(put_alerts, other.drop_alerts);
   forget(drop_alerts, other.put_alerts);
+  forget(put_silences, other.drop_silences);
+  forget(drop_silences, other.put_silences);
   move_to_end(put_alert_states, other.put_alert_states);
   move_to_end(drop_alert_states, other.drop_alert_states);
   move_to_end(put_alerts, other.put_alerts);
@@ -88,6 +96,8 @@ void StateChange::append(StateChange&& other) {
   move_to_end(put_notification_log, other.put_notification_log);
   move_to_end(put_outbox, other.put_outbox);
   move_to_end(put_heartbeats, other.put_heartbeats);
+  move_to_end(put_silences, other.put_silences);
+  move_to_end(drop_silences, other.drop_silences);
   move_to_end(audit, other.audit);
 }
 

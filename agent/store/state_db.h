@@ -80,6 +80,18 @@ struct OutboxRow {
   std::optional<TimePoint> finished_at;
 };
 
+/// A silence (table silences). Key: id.
+struct SilenceRow {
+  std::string id;
+  std::string matchers;  // JSON: sets of [name, operator, value]; an alert that all of one set match is silenced
+  TimePoint starts_at;
+  TimePoint ends_at;
+  TimePoint updated_at;
+  std::string created_by;
+  std::string comment;
+  Annotations annotations;
+};
+
 /// Something that must check in (table heartbeats). Key: name.
 struct HeartbeatRow {
   std::string name;
@@ -106,6 +118,8 @@ struct StateChange {
   std::vector<NotificationLogRow> put_notification_log;
   std::vector<OutboxRow> put_outbox;
   std::vector<HeartbeatRow> put_heartbeats;
+  std::vector<SilenceRow> put_silences;
+  std::vector<std::string> drop_silences;  // ids
   std::vector<AuditRow> audit;
 
   bool empty() const;
@@ -121,6 +135,7 @@ struct StateSnapshot {
   std::vector<NotificationLogRow> notification_log;  // of open incidents, and of those with undelivered messages
   std::vector<OutboxRow> outbox;                     // pending and sending, oldest first
   std::vector<HeartbeatRow> heartbeats;
+  std::vector<SilenceRow> silences;  // expired ones too, as long as they are kept
 };
 
 /// state.db: SQLite in WAL mode, synchronous=FULL, on a thread of its own. The only file that knows its schema.

@@ -45,6 +45,12 @@ ALTER TABLE alert_state ADD COLUMN resolved_at INTEGER;
 ALTER TABLE alert_state ADD COLUMN missing_since INTEGER;
 ALTER TABLE alert_state ADD COLUMN history INTEGER NOT NULL DEFAULT 0;
 )sql",
+    R"sql(
+CREATE TABLE silences (
+  id TEXT PRIMARY KEY, matchers TEXT NOT NULL, starts_at INTEGER NOT NULL, ends_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL, created_by TEXT NOT NULL, comment TEXT NOT NULL, annotations TEXT NOT NULL)
+  WITHOUT ROWID;
+)sql",
 };
 
 std::int64_t ms(TimePoint t) {
@@ -229,6 +235,16 @@ Result<StateSnapshot> load(sqlite::Database& db) {
            db, "SELECT name, last_at, last_status, started_at FROM heartbeats", [](const sqlite::Statement& s) {
              return HeartbeatRow{s.text(0), instant(s.integer(1)), s.text(2), instant(s.maybe_integer(3))};
            }));
+  take(out.silences,
+       select<SilenceRow>(
+           db,
+           "SELECT id, matchers, starts_at, ends_at, updated_at, created_by, comment, annotations FROM "
+           "silences",
+           [](const sqlite::Statement& s) {
+             return SilenceRow{
+                 s.text(0), s.text(1), instant(s.integer(2)), instant(s.integer(3)), instant(s.integer(4)),
+                 s.text(5), s.text(6), pairs(s.text(7))};
+           }));
   if (!good) return tl::make_unexpected(good.error());
   return out;
 }
@@ -289,6 +305,17 @@ Result<void> write(sqlite::Database& db, const StateChange& change) {
     return each(db, "INSERT OR REPLACE INTO heartbeats VALUES (?, ?, ?, ?)", change.put_heartbeats,
                 [](sqlite::Statement& s, const HeartbeatRow& r) {
                   s.bind(r.name).bind(ms(r.last_at)).bind(r.last_status).bind(ms(r.started_at));
+                });
+  });
+  then([&] {
+    return each(db, "DELETE FROM silences WHERE id = ?", change.drop_silences,
+                [](sqlite::Statement& s, const std::string& id) { s.bind(id); });
+  });
+  then([&] {
+    return each(db, "INSERT OR REPLACE INTO silences VALUES (?, ?, ?, ?, ?, ?, ?, ?)", change.put_silences,
+                [](sqlite::Statement& s, const SilenceRow& r) {
+                  s.bind(r.id).bind(r.matchers).bind(ms(r.starts_at)).bind(ms(r.ends_at)).bind(ms(r.updated_at));
+                  s.bind(r.created_by).bind(r.comment).bind(dump(json(r.annotations)));
                 });
   });
   then([&] {

@@ -38,12 +38,15 @@ class MemoryState {
     for (const auto& l : change.drop_alerts) alerts_.erase(l);
     for (const auto& r : change.put_incidents) incidents_[r.id] = r;
     for (const auto& r : change.put_notification_log) logs_[{r.incident, r.channel}] = r;
+    for (const auto& id : change.drop_silences) silences_.erase(id);
+    for (const auto& r : change.put_silences) silences_[r.id] = r;
     for (const auto& r : change.put_outbox) outbox_[{r.incident, r.channel, r.sequence}] = r;
   }
   StateSnapshot snapshot() const {
     StateSnapshot s;
     std::map<std::string, bool> kept;
     for (const auto& [l, r] : alerts_) s.alerts.push_back(r);
+    for (const auto& [id, r] : silences_) s.silences.push_back(r);
     for (const auto& [id, r] : incidents_) {
       if (r.ended_at) continue;
       s.incidents.push_back(r);
@@ -64,6 +67,7 @@ class MemoryState {
 
  private:
   std::map<Labels, AlertRow> alerts_;
+  std::map<std::string, SilenceRow> silences_;
   std::map<std::string, IncidentRow> incidents_;
   std::map<std::pair<std::string, std::string>, NotificationLogRow> logs_;
   std::map<std::tuple<std::string, std::string, std::int64_t>, OutboxRow> outbox_;
@@ -131,6 +135,23 @@ class Timeline {
     StateChange change;
     change.put_outbox.push_back(finished);
     state.commit(change);
+  }
+
+  /// A silence from now or `from` until `to`; its id, or why not.
+  std::string silence(double t, const std::string& matchers, double from, double to, const std::string& id = "") {
+    run_until(t);
+    StateChange changes;
+    auto made =
+        manager_->set_silence({id, {*parse_matchers(matchers)}, at(from), at(to), {}, "me", "why", {}}, now_, changes);
+    state.commit(changes);
+    return made ? *made : made.error().message;
+  }
+  std::string expire(double t, const std::string& id) {
+    run_until(t);
+    StateChange changes;
+    const auto done = manager_->expire_silence(id, now_, changes);
+    state.commit(changes);
+    return done ? "" : done.error().message;
   }
 
   AlertManager& manager() { return *manager_; }

@@ -129,6 +129,17 @@ Result<void> read_line(Words& words, ScriptLine& line, TimePoint start) {
     line.kind = Kind::kSamples;
     return read_samples(words, line, start);
   }
+  if (verb == "post") {
+    line.kind = Kind::kPost;
+    const auto alert = read_alert(words, line);
+    line.what = words.next();
+    return alert;
+  }
+  if (verb == "silence") {
+    line.kind = Kind::kSilence;
+    line.word = words.rest();
+    return {};
+  }
   if (verb == "reload") {
     line.kind = Kind::kReload;
     return {};

@@ -13,7 +13,20 @@
 namespace tocsin::test {
 
 struct ScriptLine {
-  enum class Kind { kConfig, kPack, kSamples, kRestart, kReload, kState, kSays, kValue, kExpect, kNothingElse };
+  enum class Kind {
+    kConfig,
+    kPack,
+    kSamples,
+    kRestart,
+    kReload,
+    kPost,
+    kSilence,
+    kState,
+    kSays,
+    kValue,
+    kExpect,
+    kNothingElse
+  };
   Kind kind{};
   std::size_t number = 0;
   std::string text;  // as written, for messages

@@ -155,11 +155,33 @@ class Player {
     for (const ScriptLine& line : lines_) {
       if (line.kind == Kind::kReload && line.at == now_) reload(line);
     }
+    for (const ScriptLine& line : lines_) {
+      if (line.at == now_) from_outside(line);
+    }
     for (RuleGroup& group : running_) {
       if (now_ % group.interval() == Duration{0}) take(group.evaluate(time(), *store_));
     }
     while (manager_->next_due() <= time()) take(manager_->due(time()));
     for (const ScriptLine& line : lines_) check_now(line);
+  }
+
+  void from_outside(const ScriptLine& line) {
+    if (line.kind == Kind::kPost) {
+      Alert alert;
+      LabelsBuilder labels(line.series);
+      labels.set("alertname", line.series.metric_name()).del(kMetricName);
+      alert.labels = labels.labels();
+      if (line.what == "resolved") alert.ends_at = time();
+      state_.commit(manager_->apply(std::span(&alert, 1), time()));
+    } else if (line.kind == Kind::kSilence) {
+      const auto matchers = parse_matchers(line.word);
+      if (!matchers) return failed(line, matchers.error().message);
+      StateChange changes;
+      const auto made =
+          manager_->set_silence({"", {*matchers}, time(), kStart + line.until, {}, "script", "", {}}, time(), changes);
+      if (!made) return failed(line, made.error().message);
+      state_.commit(changes);
+    }
   }
 
   void append(const ScriptLine& line) {

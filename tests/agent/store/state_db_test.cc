@@ -75,6 +75,7 @@ StateChange one_of_each() {
   change.put_notification_log = {{"incident-1", "oncall/webhook/0", 2, at(7), {1, 0xffffffffffffffffU}, {3}, "ref"}};
   change.put_outbox = {outbox(1), outbox(2, "sending"), outbox(3, "delivered")};
   change.put_heartbeats = {{"backup", at(9), "ok", at(8)}};
+  change.put_silences = {{"id-1", R"([[["a","=","b"]]])", at(1), at(2), at(3), "me", "why", {{"x", ""}}}};
   change.audit = {{at(1), "cli", "ack", "detail"}};
   return change;
 }
@@ -106,6 +107,10 @@ TEST(StateDb, GivesBackWhatWasCommittedBeforeItWasClosed) {
   EXPECT_EQ(s.outbox[0].notification, R"({"a":"ü"})");
   ASSERT_EQ(s.heartbeats.size(), 1U);
   EXPECT_EQ(s.heartbeats[0].started_at, at(8));
+  ASSERT_EQ(s.silences.size(), 1U);
+  EXPECT_EQ(s.silences[0].matchers, R"([[["a","=","b"]]])");
+  EXPECT_EQ(s.silences[0].ends_at, at(2));
+  EXPECT_EQ(s.silences[0].annotations.at("x"), "");
 }
 
 TEST(StateDb, TheLaterOfTwoChangesOfARowCounts) {
