@@ -11,6 +11,7 @@ int main(int argc, char** argv) {
   tocsin::cli::add_backtest(app, exit);
   tocsin::cli::add_check(app, exit);
   tocsin::cli::add_config(app, exit);
+  tocsin::cli::add_convert(app, exit);
   tocsin::cli::add_docs(app, exit);
   tocsin::cli::add_import(app, exit);
   tocsin::cli::add_probe(app, exit);

@@ -20,6 +20,7 @@ void add_run(CLI::App& app, int& exit);
 void add_backtest(CLI::App& app, int& exit);
 void add_check(CLI::App& app, int& exit);
 void add_config(CLI::App& app, int& exit);
+void add_convert(CLI::App& app, int& exit);
 void add_docs(CLI::App& app, int& exit);
 void add_import(CLI::App& app, int& exit);
 void add_probe(CLI::App& app, int& exit);
