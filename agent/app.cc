@@ -128,6 +128,10 @@ App::App(asio::io_context& engine, Clock& clock, std::shared_ptr<const Config> c
 
 App::~App() = default;
 
+void App::post(std::function<void()> f) {
+  asio::post(engine_, std::move(f));
+}
+
 void App::keep_samples(const std::string& path) {
   const Deadline began = clock_.steady();
   const StorageConfig& storage = config_->storage;
@@ -282,6 +286,7 @@ asio::awaitable<void> App::maintain() {
     watch_self();
     store_.maintain(clock_.now());
     heap_.maintain();
+    notifications_.maintain();
     if (clock_.now() - pruned >= kPruneInterval) {
       pruned = clock_.now();
       db_->prune(pruned, config_->storage.history, [](Result<void> done) {

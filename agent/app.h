@@ -37,6 +37,13 @@ struct ReloadStatus {
   std::string error;  // every mistake, one a line
 };
 
+/// Alerts that POST /api/v2/alerts was given.
+struct PostedAlerts {
+  std::uint64_t firing = 0;
+  std::uint64_t resolved = 0;
+  std::uint64_t invalid = 0;
+};
+
 /// The program: the only place that knows all the boxes. Everything but the probes runs on one thread, the engine.
 class App {
  public:
@@ -68,12 +75,16 @@ class App {
   void observe_query(double queue, double prepare, double evaluate, std::uint64_t samples);
   const RuleLoop& rules() const { return rules_; }
   const NotifyLoop& notifications() const { return notifications_; }
+  NotifyLoop& notifications() { return notifications_; }
   const Delivery& delivery() const { return delivery_; }
   const Metrics& metrics() const { return metrics_; }
   const ReloadStatus& last_reload() const { return last_reload_; }
   TimePoint started_at() const { return started_at_; }
   bool ready() const { return ready_; }
   HeartbeatBook& heartbeats() { return heartbeats_; }
+  PostedAlerts& posted_alerts() { return posted_alerts_; }
+  /// Runs `f` on the engine's thread, later.
+  void post(std::function<void()> f);
   StateDb& state_db() { return *db_; }
   /// None when samples are in memory only.
   const MetricsDb* metrics_db() const { return metrics_db_.get(); }
@@ -116,6 +127,7 @@ class App {
   prometheus::Counter* query_samples_ = nullptr;
   prometheus::Summary* rule_seconds_ = nullptr;
   prometheus::Summary* group_seconds_ = nullptr;
+  PostedAlerts posted_alerts_;
   ReloadStatus last_reload_;
   TimePoint started_at_;
   bool ready_ = false;

@@ -162,6 +162,80 @@ void collect_delivery(MetricSink& sink, const Delivery& delivery) {
   }
 }
 
+/// Under Alertmanager's names, so that its mixin works.
+void collect_alert_manager(MetricSink& sink, const NotifyLoop& notifications, const PostedAlerts& posted,
+                           TimePoint now) {
+  const AlertManager& manager = notifications.alerts();
+  const AlertManagerStats stats = manager.stats(now);
+  for (const auto& [state, count] : stats.alerts) {
+    sink.gauge("tocsin_alerts", "Alerts known to the alert manager, by state.", {{"state", state}},
+               static_cast<double>(count));
+    sink.gauge("alertmanager_alerts", "How many alerts by state.", {{"state", state}}, static_cast<double>(count));
+  }
+  const auto received = [&](std::string_view status, std::uint64_t n) {
+    sink.counter("alertmanager_alerts_received_total", "Alerts that were posted.",
+                 {{"status", status}, {"version", "v2"}}, static_cast<double>(n));
+  };
+  received("firing", posted.firing);
+  received("resolved", posted.resolved);
+  sink.counter("alertmanager_alerts_invalid_total", "Posted alerts that were invalid.", {{"version", "v2"}},
+               static_cast<double>(posted.invalid));
+  sink.counter("alertmanager_alerts_limited_total", "Alerts not taken because there are too many, or too many groups.",
+               {}, static_cast<double>(stats.limited_total));
+  sink.gauge("alertmanager_dispatcher_aggregation_groups", "Groups of alerts.", {}, static_cast<double>(stats.groups));
+  for (const std::string_view reason : {"silence", "inhibition", "mute_time_interval", "active_time_interval"}) {
+    const auto found = stats.suppressed_total.find(std::string(reason));
+    sink.counter("alertmanager_notifications_suppressed_total", "Alerts that a flush did not tell of, by reason.",
+                 {{"reason", reason}}, found == stats.suppressed_total.end() ? 0 : static_cast<double>(found->second));
+  }
+  for (const auto& [state, count] : manager.silences().count(now)) {
+    sink.gauge("alertmanager_silences", "Silences, by state.", {{"state", to_string(state)}},
+               static_cast<double>(count));
+  }
+  const NotifyConfig& config = manager.config();
+  sink.gauge("alertmanager_inhibition_rules", "Inhibition rules.", {},
+             static_cast<double>(config.inhibit_rules.size()));
+  sink.gauge("alertmanager_receivers", "Receivers.", {}, static_cast<double>(config.receivers.size()));
+  std::map<std::string_view, double> integrations;
+  for (const auto& [name, receiver] : config.receivers) {
+    for (const ChannelConfig& channel : receiver.channels) ++integrations[channel.type->name];
+  }
+  double all = 0;
+  for (const auto& [type, count] : integrations) all += count;
+  sink.gauge("alertmanager_integrations", "Channels of all receivers.", {}, all);
+}
+
+/// Alertmanager's counts of notifications: by kind of channel.
+void collect_integrations(MetricSink& sink, const Delivery& delivery) {
+  struct Sum {
+    double sent = 0, requests = 0, failed_requests = 0;
+    std::map<std::string, double> failed;
+  };
+  std::map<std::string, Sum> by_type;
+  for (const ChannelStatus& c : delivery.status()) {
+    const std::size_t slash = c.channel.rfind('/');  // receiver/type/place
+    if (slash == std::string::npos || slash == 0) continue;
+    const std::size_t begin = c.channel.rfind('/', slash - 1) + 1;
+    Sum& sum = by_type[c.channel.substr(begin, slash - begin)];
+    sum.sent += static_cast<double>(c.delivered_total + c.dead_total);
+    sum.requests += static_cast<double>(c.attempts_total);
+    for (const auto& [reason, count] : c.failed_total) sum.failed_requests += static_cast<double>(count);
+    sum.failed["other"] += static_cast<double>(c.dead_total);
+  }
+  for (const auto& [type, sum] : by_type) {
+    sink.counter("alertmanager_notifications_total", "Notifications that came to an end, good or bad.",
+                 {{"integration", type}}, sum.sent);
+    sink.counter("alertmanager_notification_requests_total", "Attempts to send one.", {{"integration", type}},
+                 sum.requests);
+    sink.counter("alertmanager_notification_requests_failed_total", "Attempts that failed.", {{"integration", type}},
+                 sum.failed_requests);
+    for (const auto& [reason, count] : sum.failed) {
+      sink.counter("alertmanager_notifications_failed_total", "Notifications given up for good.",
+                   {{"integration", type}, {"reason", reason}}, count);
+    }
+  }
+}
+
 void collect_queries(MetricSink& sink, const QueryRunner& queries) {
   const QueryRunner::Stats s = queries.stats();
   sink.gauge("prometheus_engine_queries", "Queries that run or wait.", {}, static_cast<double>(s.running + s.waiting));
@@ -211,17 +285,19 @@ void App::collect(MetricSink& sink) const {
              to_seconds(last_reload_.at));
   sink.gauge("tocsin_rule_files_broken", "Rule files with mistakes, which keep the rules they had before.", {},
              static_cast<double>(config_->broken_rule_files.size()));
+  sink.gauge("alertmanager_build_info", "The Alertmanager whose API this is.", {{"version", "0.28.0"}}, 1);
+  sink.gauge("alertmanager_config_last_reload_successful", "As tocsin_config_last_reload_successful.", {},
+             last_reload_.successful ? 1 : 0);
+  sink.gauge("alertmanager_config_last_reload_success_timestamp_seconds",
+             "As tocsin_config_last_reload_success_timestamp_seconds.", {}, to_seconds(last_reload_.at));
   collect_targets(sink, ingest_);
   collect_store(sink, store_.stats());
   if (config_->remote_write_receiver.enabled) collect_remote_write(sink, remote_write_.stats());
   if (metrics_db_) collect_disk(sink, metrics_db_->stats());
   collect_rules(sink, rules_);
   collect_queries(sink, queries_);
-  std::map<std::string, double> alerts{{"active", 0}, {"suppressed", 0}, {"unprocessed", 0}};
-  for (const AlertView& alert : notifications_.alerts().alerts(clock_.now())) ++alerts[alert.state];
-  for (const auto& [state, count] : alerts) {
-    sink.gauge("tocsin_alerts", "Alerts known to the alert manager, by state.", {{"state", state}}, count);
-  }
+  collect_alert_manager(sink, notifications_, posted_alerts_, clock_.now());
+  collect_integrations(sink, delivery_);
   collect_delivery(sink, delivery_);
   const StateDb::Stats db = db_->stats();
   sink.counter("tocsin_state_db_transactions_total", "Transactions committed to state.db.", {},

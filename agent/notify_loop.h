@@ -2,6 +2,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -24,6 +25,16 @@ class NotifyLoop {
   void restore(const StateSnapshot& snapshot);
   /// New alerts, and rows that must become true with them.
   void apply(const std::vector<Alert>& alerts, StateChange with);
+  /// Called with an error when what was to be written is not on disk.
+  using Done = std::function<void(Result<void>)>;
+  /// Alerts from outside; returns how many were refused because there are too many. `done` is posted when the rest is
+  /// committed.
+  std::size_t post(const std::vector<Alert>& alerts, Done done);
+  /// Makes, changes or ends a silence. When that is possible, `done` is posted once it is committed.
+  tl::expected<std::string, SilenceError> set_silence(Silence silence, Done done);
+  tl::expected<void, SilenceError> expire_silence(const std::string& id, Done done);
+  /// Forgets old silences.
+  void maintain();
   /// What must become true with a receipt; the alert manager decides anew after it.
   StateChange receipt(const Receipt& receipt);
   void reload(std::shared_ptr<const NotifyConfig> config);
@@ -35,6 +46,7 @@ class NotifyLoop {
 
  private:
   void commit(StateChange change, std::vector<OutboxRow> messages);
+  void commit(StateChange change, Done done);
 
   Clock& clock_;
   StateDb& db_;

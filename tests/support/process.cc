@@ -132,7 +132,7 @@ bool eventually(const std::function<bool()>& holds, std::chrono::milliseconds pa
 }
 
 std::string http_get(std::uint16_t port, const std::string& path, int* status, const std::string& method,
-                     const std::string& body) {
+                     const std::string& body, const std::string& content_type) {
   if (status != nullptr) *status = 0;
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const timeval patience{5, 0};
@@ -146,7 +146,7 @@ std::string http_get(std::uint16_t port, const std::string& path, int* status, c
     const std::string request =
         method + " " + path +
         " HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) +
-        "\r\n\r\n" + body;
+        (content_type.empty() ? "" : "\r\nContent-Type: " + content_type) + "\r\n\r\n" + body;
     if (send(fd, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size())) {
       char buffer[65536];
       for (ssize_t n; (n = recv(fd, buffer, sizeof buffer, 0)) > 0;) answer.append(buffer, static_cast<std::size_t>(n));

@@ -50,7 +50,8 @@ bool eventually(const std::function<bool()>& holds, std::chrono::milliseconds pa
 
 /// A plain HTTP/1.1 exchange on loopback: the body, or "" when there was none; `status` gets the code.
 std::string http_get(std::uint16_t port, const std::string& path, int* status = nullptr,
-                     const std::string& method = "GET", const std::string& body = "");
+                     const std::string& method = "GET", const std::string& body = "",
+                     const std::string& content_type = "");
 
 /// The tocsin binary built beside this test.
 std::string tocsin_binary();
