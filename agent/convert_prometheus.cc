@@ -52,17 +52,14 @@ void put_job(const ConfigNode& node, ConvertedToml& toml) {
            job);
   put_login(old, job, remarks);
   const List& targets = list_of(old.take("static_configs"));
-  if (targets.empty()) {
-    remarks.push_back("There were no static targets; write some into `targets`.");
-    put(job, "targets", {List{}, {}});
-  }
+  if (targets.empty()) old.remark(node, "there are no static targets, so the job is left out.");
   for (const char* key : {"relabel_configs", "metric_relabel_configs"}) {
     if (const ConfigNode* rules = old.take(key)) {
       old.remark(*rules, fmt::format("\"{}\" is left out: series keep the labels they come with.", key));
     }
   }
   old.remark_rest();
-  if (targets.empty()) toml.table("probe", true, job, remarks);
+  if (targets.empty()) toml.table("", false, {}, remarks);
   // Labels belong to a table of targets, so each such table becomes a probe.
   for (const ConfigNode& group : targets) {
     Map probe = job;

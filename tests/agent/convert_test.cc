@@ -31,7 +31,7 @@ global:
   smtp_smarthost: mail.example:587
   smtp_from: alerts@example.org
   smtp_auth_username: me
-  smtp_auth_password_file: /etc/mail-password
+  smtp_auth_password_file: /etc/hostname
 templates: ['*.tmpl']
 route:
   receiver: team
@@ -54,7 +54,7 @@ receivers:
   pagerduty_configs:
   - routing_key: k
   telegram_configs:
-  - bot_token_file: /etc/token
+  - bot_token_file: /etc/hostname
     chat_id: -100123
   webhook_configs:
   - url: http://localhost:1/
@@ -83,7 +83,7 @@ time_intervals:
   EXPECT_THAT(toml, HasSubstr("# line 9: \"templates\" has no counterpart"));
   EXPECT_THAT(toml, HasSubstr("\"title\" has no counterpart"));
   EXPECT_THAT(toml, HasSubstr("\"sns_configs\" has no counterpart"));
-  EXPECT_THAT(toml, HasSubstr("file = \"/etc/mail-password\""));
+  EXPECT_THAT(toml, HasSubstr("file = \"/etc/hostname\""));
 }
 
 TEST(Convert, APrometheusKeepsItsTargetsAndTellsWhatItLost) {

@@ -204,8 +204,9 @@ TEST(NotifyConfig, DocumentsAndPrintsItself) {
   read_notify_config(document);
   Strings names;
   for (const FieldDoc& d : docs) names.push_back(d.name);
-  EXPECT_THAT(names, ElementsAre("external_url", "resolve_timeout", "route", "receiver"));
-  EXPECT_FALSE(docs[2].children.empty());
+  EXPECT_THAT(names, ElementsAre("external_url", "resolve_timeout", "alert_limits", "inhibit_rule", "time_interval",
+                                 "route", "receiver"));
+  EXPECT_FALSE(docs[5].children.empty());
 
   Diagnostics diagnostics;
   const ConfigNode node = parse_toml(kTree, "t.toml", diagnostics);
