@@ -238,8 +238,10 @@ std::string convert_alertmanager(const ConfigNode& yaml) {
   put_rules_and_intervals(top, rules);
   global.remark_rest();
   top.remark_rest();
-  remarks.insert(remarks.begin(), "Made by `tocsin convert` from an Alertmanager's configuration.");
-  toml.table("", false, std::move(first), remarks);
+  std::vector<std::string> head;
+  head.emplace_back("Made by `tocsin convert` from an Alertmanager's configuration.");
+  head.insert(head.end(), remarks.begin(), remarks.end());
+  toml.table("", false, std::move(first), head);
   toml.table("route", false, std::move(root), route_remarks);
   return toml.take() + "\n" + receivers.take() + "\n" + rules.take();
 }
