@@ -10,12 +10,15 @@ namespace {
 
 constexpr const char* kGoodScript = "load 1m\n  m{a=\"1\"} 0+1x10\n\neval instant at 5m sum(m)\n  {} 5\n";
 
+constexpr const char* kMixedScript =
+    "load 1m\n  m{a=\"1\"} 0+1x10\n\neval instant at 5m sum(m)\n  {} 5\n"
+    "\neval instant at 5m m * 2\n  {a=\"1\"} 11\n"
+    "\nload 1m\n  h {{count:1 sum:1 schema:0 buckets:[1]}}x9\n"
+    "\neval instant at 5m histogram_sum(h)\n  {} 1\n";
+
 TEST(TestCommand, CountsWhatPassedFailedAndWasSkipped) {
   const TempDir dir;
-  const std::string script = dir.write("mixed.test", std::string(kGoodScript) +
-                                                         "\neval instant at 5m m * 2\n  {a=\"1\"} 11\n"
-                                                         "\nload 1m\n  h {{count:1 sum:1 schema:0 buckets:[1]}}x9\n"
-                                                         "\neval instant at 5m histogram_sum(h)\n  {} 1\n");
+  const std::string script = dir.write("mixed.test", kMixedScript);
   const Output result = run({tocsin_binary(), "test", script});
   EXPECT_EQ(result.exit_code, 1) << result.err;
   EXPECT_NE(result.out.find(script + ":7: FAILED m * 2\n"), std::string::npos) << result.out;
